@@ -1,0 +1,123 @@
+"""The stage artifact: what a model has learnt after a sequence of tasks, in a folder that stock peft loads.
+
+    adapter_model.safetensors      LoRA of all tasks so far, concatenated; the full-rank matrices as modules_to_save
+    adapter_config.json            peft's configuration
+    gradient_space.safetensors     orthonormal bases by parameter name (empty where the method keeps none)
+    stage.json                     tasks, settings, parent, SHA-256 of the files above, seconds, memory; written last
+
+Each file takes its name only when it is whole. Nothing is pickled.
+"""
+
+import importlib.metadata
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from peft import LoraConfig
+from safetensors import SafetensorError
+from torch import Tensor
+
+from gorp.errors import UserError
+from gorp.files import read_json, replacing, sha256, write_json
+
+WEIGHTS, CONFIG, SPACE, INFO = (
+    "adapter_model.safetensors",
+    "adapter_config.json",
+    "gradient_space.safetensors",
+    "stage.json",
+)
+FORMAT = "gorp-stage-1"
+PREFIX = "base_model.model."  # of peft's names
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage read from its folder and verified; tensors on the CPU, in fp32."""
+
+    folder: Path
+    info: dict[str, Any]
+    tensors: dict[str, Tensor]  # adapter_model.safetensors, peft's names
+    gradient_space: dict[str, Tensor]
+    lora_r: int
+    lora_alpha: float
+
+    @property
+    def digest(self) -> str:
+        """One digest of the three content files, which a child stage records as its parent's."""
+        return ":".join(self.info["files"][name][:16] for name in (WEIGHTS, CONFIG, SPACE))
+
+    @property
+    def full_rank(self) -> dict[str, Tensor]:
+        """The full-rank matrices by the base model's parameter names."""
+        return {key.removeprefix(PREFIX): value for key, value in self.tensors.items() if ".lora_" not in key}
+
+    @property
+    def lora_modules(self) -> dict[str, None]:
+        """Names of the modules that have LoRA, in file order (a dict for its order)."""
+        return {key.removeprefix(PREFIX).rpartition(".lora_")[0]: None for key in self.lora_state()}
+
+    def lora_state(self) -> dict[str, Tensor]:
+        """The LoRA factors in peft's naming."""
+        return {key: value for key, value in self.tensors.items() if ".lora_" in key}
+
+
+def write_stage(
+    folder: Path,
+    config: LoraConfig,
+    lora: Mapping[str, Tensor],
+    full_rank: Mapping[str, Tensor],
+    gradient_space: Mapping[str, Tensor],
+    info: Mapping[str, Any],
+) -> None:
+    """Writes a stage; `lora` in peft's naming, `full_rank` by the base model's parameter names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INFO).unlink(missing_ok=True)  # an older stage must not vouch for new files
+    tensors = {**lora, **{PREFIX + name: weight for name, weight in full_rank.items()}}
+    for name, content in ((WEIGHTS, tensors), (SPACE, gradient_space)):
+        whole = {key: value.detach().cpu().contiguous() for key, value in content.items()}
+        with replacing(folder / name) as temporary:
+            safetensors.torch.save_file(whole, temporary, metadata={"format": "pt"})
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        config.save_pretrained(scratch)
+        written = json.loads((Path(scratch) / CONFIG).read_text(encoding="utf-8"))
+    write_json(folder / CONFIG, dict(sorted(written.items())))
+    files = {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE)}
+    packages = ("torch", "transformers", "peft", "safetensors")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    write_json(folder / INFO, {"format": FORMAT, **info, "versions": versions, "files": files})
+
+
+def read_stage(folder: Path | str) -> Stage:
+    """Reads and verifies a stage. Raises UserError that says which file is missing, foreign or damaged, and why."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such stage")
+    info = read_json(folder / INFO)
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise UserError(f"{folder / INFO}: not a stage of this project (expected format {FORMAT!r})")
+    for name in (WEIGHTS, CONFIG, SPACE):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name}: the file is missing; train the stage again")
+        if sha256(folder / name) != info.get("files", {}).get(name):
+            raise UserError(f"{folder / name}: its SHA-256 is not the one in {INFO}: changed or damaged; train again")
+    config = read_json(folder / CONFIG)
+    return Stage(
+        folder,
+        info,
+        load_tensors(folder / WEIGHTS),
+        load_tensors(folder / SPACE),
+        config["r"],
+        config["lora_alpha"],
+    )
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, sorted by name. Raises UserError if it is not one."""
+    try:
+        return dict(sorted(safetensors.torch.load_file(path).items()))
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a safetensors file: {error}") from None

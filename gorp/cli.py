@@ -1,0 +1,190 @@
+"""The `gorp` command. Each sub-command is one step of the workflow and can be run alone."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from gorp.errors import UserError
+
+EXAMPLES = """\
+A stream of two tasks by hand, without Snakemake:
+
+  gorp pretrain --name tiny-t5 --output model
+  gorp preprocess --benchmark bundled --task dbpedia --split train --output dbpedia.jsonl
+  gorp train --model model --data dbpedia.jsonl --method gorp --set epochs=4 batch_size=32 --output dbpedia
+  gorp train --model model --data amazon.jsonl --parent dbpedia --method gorp --output dbpedia/amazon
+  gorp predict --model model --stage dbpedia/amazon --data dbpedia.test.jsonl amazon.test.jsonl --output p.jsonl
+  gorp score --predictions p.jsonl --output scores.json
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one sub-command; returns the exit status. A user's mistake is one line on stderr, without a traceback."""
+    args = parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except (UserError, FloatingPointError) as error:
+        print(f"gorp {args.command}: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command-line parser with all sub-commands."""
+    top = argparse.ArgumentParser(
+        prog="gorp",
+        description="Continual fine-tuning of language models by gradient low-rank projection.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name, run, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("pretrain", run_pretrain, "Make an embedded base model: tokenizer and a small pretrained model.")
+    sub.add_argument("--name", required=True, help="tiny-t5 or tiny-llama")
+    sub.add_argument("--benchmark", default="bundled", help="whose train texts to pretrain on (default: bundled)")
+    sub.add_argument("--seed", type=int, default=0)
+    add_common(sub, "the folder of the model")
+
+    sub = command("preprocess", run_preprocess, "Check one split of a task and render its rows as prompts.")
+    sub.add_argument("--benchmark", required=True, help="'bundled', or a folder of GROUP/DATASET folders")
+    sub.add_argument("--task", required=True, help="the data set, such as amazon")
+    sub.add_argument("--split", required=True, choices=["train", "dev", "test"])
+    sub.add_argument("--output", type=Path, required=True, help="JSON lines: task, id, source, target, sentence_at")
+
+    sub = command("train", run_train, "Train one stage: a task on top of the stage before, or of the base model.")
+    sub.add_argument("--model", required=True, help="base model: a folder or a hub id")
+    sub.add_argument("--data", type=Path, required=True, help="rendered train rows of one task")
+    sub.add_argument("--parent", type=Path, help="the stage to go on from (default: the base model)")
+    sub.add_argument("--method", required=True, help="gorp or seqlora")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings", help="settings to change")
+    add_common(sub, "the folder of the stage")
+
+    sub = command("predict", run_predict, "Generate answers for test rows, greedily.")
+    sub.add_argument("--model", required=True, help="base model: a folder or a hub id")
+    sub.add_argument("--stage", type=Path, help="the stage to load (default: none, the zero-shot model)")
+    sub.add_argument("--data", type=Path, nargs="+", required=True, help="rendered rows, one file a task")
+    sub.add_argument("--max-source-length", type=int, default=512, help="tokens of a prompt (default: 512)")
+    sub.add_argument("--max-new-tokens", type=int, default=50, help="tokens of an answer (default: 50)")
+    sub.add_argument("--batch-size", type=int, default=32, help="rows at a time (default: 32)")
+    add_common(sub, "JSON lines: task, id, prediction, target")
+
+    sub = command("score", run_score, "Exact match and ROUGE of a predictions file, by task.")
+    sub.add_argument("--predictions", type=Path, required=True)
+    sub.add_argument("--output", type=Path, required=True, help="JSON: scores in percent by task")
+
+    sub = command("aggregate", run_aggregate, "Tables and figure of one order: summary.csv, matrix.csv, accuracy.svg.")
+    sub.add_argument("--order", required=True, help="name of the order")
+    sub.add_argument("--tasks", nargs="+", required=True, help="its tasks, in sequence")
+    sub.add_argument("--runs", nargs="+", required=True, metavar="METHOD/seedN", help="rows of the summary")
+    sub.add_argument("--stages", type=Path, required=True, help="the folder above METHOD/seedN")
+    sub.add_argument("--zero-shot", type=Path, required=True, help="the folder of the base model's scores by task")
+    sub.add_argument("--model", required=True, help="name for the tables")
+    sub.add_argument("--benchmark", required=True, help="name for the tables")
+    sub.add_argument("--output", type=Path, required=True, help="the folder of the tables")
+    return top
+
+
+def add_common(sub: argparse.ArgumentParser, output: str) -> None:
+    """Options of the commands that run a model."""
+    sub.add_argument("--threads", type=int, help="CPU threads (default: as torch chooses)")
+    sub.add_argument("--output", type=Path, required=True, help=output)
+
+
+def prepare_torch(threads: int | None) -> None:
+    """Sets threads, and quietens libraries whose bars would fill a log file."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+    import transformers
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
+
+
+def run_pretrain(args: argparse.Namespace) -> None:
+    from gorp.benchmark import benchmark_root
+    from gorp.errors import close_names
+    from gorp.sources import EMBEDDED
+
+    if args.name not in EMBEDDED:
+        raise UserError(f"--name: no embedded model {args.name!r}; {close_names(args.name, EMBEDDED)}")
+    prepare_torch(args.threads)
+    from gorp.embedded import make_embedded
+
+    make_embedded(args.name, benchmark_root(args.benchmark), args.output, args.seed)
+
+
+def run_preprocess(args: argparse.Namespace) -> None:
+    from gorp.benchmark import benchmark_root, find_tasks, read_instruction, read_labels, read_split
+    from gorp.errors import close_names
+    from gorp.files import write_jsonl
+    from gorp.prompts import render
+
+    root = benchmark_root(args.benchmark)
+    tasks = find_tasks(root)
+    if args.task not in tasks:
+        raise UserError(f"--task: no task {args.task!r} in {root}; {close_names(args.task, tasks)}")
+    task = tasks[args.task]
+    labels = read_labels(task)
+    instruction = read_instruction(root, task.group)
+    rows = read_split(task, args.split, labels)
+    write_jsonl(
+        args.output, (render(row, i, task.name, task.group, instruction, labels) for i, row in enumerate(rows))
+    )
+
+
+def run_train(args: argparse.Namespace) -> None:
+    from gorp.settings import make_settings, parse_assignments
+
+    settings = make_settings(args.method, parse_assignments(args.settings))
+    prepare_torch(args.threads)
+    from gorp.train import train_stage
+
+    train_stage(args.model, args.data, args.output, args.method, settings, args.seed, args.parent)
+
+
+def run_predict(args: argparse.Namespace) -> None:
+    prepare_torch(args.threads)
+    from gorp.predict import predict
+
+    predict(
+        args.model, args.stage, args.data, args.output, args.max_source_length, args.max_new_tokens, args.batch_size
+    )
+
+
+def run_score(args: argparse.Namespace) -> None:
+    from gorp.files import read_jsonl, write_json
+    from gorp.metrics import score_predictions
+
+    try:
+        scores = score_predictions(read_jsonl(args.predictions))
+    except ValueError as error:
+        raise UserError(f"{args.predictions}: {error}") from None
+    write_json(args.output, scores)
+
+
+def run_aggregate(args: argparse.Namespace) -> None:
+    from gorp.report import accuracy_figure, aggregate, save_figure, write_tables
+    from gorp.results import read_run
+
+    runs = []
+    for name in args.runs:
+        method, _, seed = name.rpartition("/seed")
+        if not method or not seed.isdigit():
+            raise UserError(f"--runs: {name}: expected METHOD/seedN")
+        folder = args.stages / name
+        runs.append(read_run(method, int(seed), args.model, args.benchmark, folder, args.zero_shot, args.tasks))
+    try:
+        summary, matrix = aggregate(args.order, args.tasks, runs)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    write_tables(summary, matrix, args.output)
+    save_figure(accuracy_figure(matrix, args.order), args.output / "accuracy.svg")

@@ -1,0 +1,17 @@
+"""The one exception whose message is meant for the user."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can put right: the command line prints the message alone, without a traceback."""
+
+
+def close_names(name: str, known: Iterable[str]) -> str:
+    """A phrase for error messages: the known names closest to `name`, or all of them where none is close."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(near) + "?"
+    return "known are: " + (", ".join(known) if known else "none")

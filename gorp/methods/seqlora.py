@@ -1,0 +1,26 @@
+"""SeqLoRA: one pair of LoRA factors, trained on task after task with nothing against forgetting."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gorp.models import Adapted
+from gorp.settings import TrainSettings
+
+
+class SeqLora:
+    new_lora = False
+    full_rank_modules = None
+
+    def __init__(self, settings: TrainSettings):
+        self.settings = settings
+
+    def optimizer(self, adapted: Adapted, memory: Mapping[str, Tensor]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(adapted.lora.items(), lr=self.settings.learning_rate, weight_decay=0.0)
+
+    def memory(self, optimizer: torch.optim.Optimizer, memory: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {}
+
+
+METHOD = SeqLora

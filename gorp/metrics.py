@@ -1,0 +1,182 @@
+"""Scores of predictions, and what a matrix of them says about learning and forgetting.
+
+    python -c "from gorp.metrics import exact_match; print(exact_match('Positive.', 'positive'))"
+
+All scores are percent. The accuracy matrix `a` is a list of T rows, lower-triangular: `a[i][j]`, j <= i, is the exact
+match on task j after stage i, so that row i has i + 1 entries. Counting starts at 0: the last stage is T - 1.
+
+Imports neither torch nor transformers nor pandas; rouge-score is loaded when the first ROUGE is asked for.
+"""
+
+import math
+import string
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+
+Matrix = Sequence[Sequence[float]]
+
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+# ---- one prediction ----
+
+
+def normalise(text: str) -> str:
+    """`text` in lower case, without (ASCII) punctuation, white space collapsed: "Sci/Tech. " -> "scitech"."""
+    return " ".join(text.lower().translate(_NO_PUNCTUATION).split())
+
+
+def exact_match(prediction: str, target: str) -> bool:
+    """Whether both are the same once normalised. An empty prediction is wrong, whatever the target.
+
+    A target of nothing but punctuation (a label such as "+" or "-") would normalise to nothing; it is compared as is.
+    """
+    wanted = normalise(target)
+    if not wanted:
+        return bool(prediction.strip()) and prediction.strip() == target.strip()
+    return normalise(prediction) == wanted
+
+
+# ---- many predictions ----
+
+
+@cache
+def _rouge_scorer():
+    from rouge_score.rouge_scorer import RougeScorer  # takes most of a second
+
+    return RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
+
+
+def rouge(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
+    """Mean F measure of ROUGE-1 and ROUGE-L, with stemming: {"rouge1": percent, "rougeL": percent}.
+
+    Each distinct (prediction, target) is scored once: in classification they are few. ValueError if there are no
+    predictions, or not as many as targets.
+    """
+    if not predictions or len(predictions) != len(targets):
+        raise ValueError(f"ROUGE needs pairs; got {len(predictions)} predictions and {len(targets)} targets")
+    totals = {"rouge1": 0.0, "rougeL": 0.0}
+    for (prediction, target), count in Counter(zip(predictions, targets, strict=True)).items():
+        for name, score in _rouge_scorer().score(target, prediction).items():
+            totals[name] += count * score.fmeasure
+    return {name: 100 * total / len(predictions) for name, total in totals.items()}
+
+
+def score_predictions(rows: Iterable[Mapping], tasks: Sequence[str] = ()) -> dict[str, dict[str, float]]:
+    """Scores by task, in the order in which the tasks first appear.
+
+    rows: {"task": str, "id": int or str, "prediction": str, "target": str} each. tasks: those that must have rows.
+    Returns {task: {"rows": count, "exact_match": percent, "rouge1": percent, "rougeL": percent}}.
+    ValueError names the malformed or repeated row (counting from 1) or the tasks without rows.
+    """
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    ids = set()
+    for number, row in enumerate(rows, start=1):
+        task, key, prediction, target = _fields(row, number)
+        if (task, key) in ids:
+            raise ValueError(f"prediction row {number}: id {key!r} of task {task!r} appears twice")
+        ids.add((task, key))
+        pairs.setdefault(task, []).append((prediction, target))
+    if not pairs:
+        raise ValueError("there are no prediction rows to score")
+    if missing := [task for task in tasks if task not in pairs]:
+        raise ValueError(f"no prediction rows for: {', '.join(missing)}")
+    return {task: _score_task(task_pairs) for task, task_pairs in pairs.items()}
+
+
+def _fields(row: Mapping, number: int) -> tuple[str, int | str, str, str]:
+    """The four fields of a prediction row, or a ValueError that says what is wrong with which row."""
+    if not isinstance(row, Mapping):
+        raise ValueError(f"prediction row {number} is not an object: {row!r}")
+    for name, kind in (("task", str), ("id", int | str), ("prediction", str), ("target", str)):
+        if name not in row:
+            raise ValueError(f"prediction row {number} has no {name!r}: {dict(row)!r}")
+        if not isinstance(row[name], kind):
+            wanted = "text" if kind is str else "a number or text"
+            raise ValueError(f"prediction row {number}: {name!r} is {row[name]!r}, not {wanted}")
+    return row["task"], row["id"], row["prediction"], row["target"]
+
+
+def _score_task(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
+    predictions, targets = zip(*pairs, strict=True)
+    hits = sum(count for pair, count in Counter(pairs).items() if exact_match(*pair))
+    return {"rows": len(pairs), "exact_match": 100 * hits / len(pairs), **rouge(predictions, targets)}
+
+
+# ---- a sequence of tasks ----
+
+
+def average_accuracy(a: Matrix) -> float:
+    """AA = mean_j a[T-1][j]: the accuracy at the end, every task counting the same.
+
+    a: T x T lower-triangular, percent. ValueError if `a` has no rows or is not lower-triangular.
+    """
+    return _mean(_checked(a)[-1])
+
+
+def micro_average(a: Matrix, rows: Sequence[int]) -> float:
+    """AA_micro = sum_j rows[j] a[T-1][j] / sum_j rows[j]: the accuracy at the end, every instance counting the same.
+
+    a: T x T lower-triangular, percent; rows: T test-set sizes. ValueError as for `average_accuracy`, or if `rows` does
+    not have T positive counts.
+    """
+    last = _checked(a)[-1]
+    if len(rows) != len(last) or min(rows) <= 0:
+        raise ValueError(f"{len(last)} tasks need as many positive row counts; got {list(rows)}")
+    return math.fsum(n * score for n, score in zip(rows, last, strict=True)) / sum(rows)
+
+
+def backward_transfer(a: Matrix) -> float:
+    """BWT = mean_{j < T-1} (a[T-1][j] - a[j][j]): what later tasks did to earlier ones; negative is forgetting.
+
+    a: T x T lower-triangular, percent; returns percentage points, nan for one task. ValueError as for
+    `average_accuracy`.
+    """
+    last = _checked(a)[-1]
+    return _mean([last[j] - a[j][j] for j in range(len(a) - 1)])
+
+
+def forgetting(a: Matrix) -> float:
+    """FM = mean_{j < T-1} (max_{j <= i < T-1} a[i][j] - a[T-1][j]): the fall from the best score so far.
+
+    The last stage is not among the best ones, so a task at its best at the end counts negative.
+    a: T x T lower-triangular, percent; returns percentage points, nan for one task. ValueError as for
+    `average_accuracy`.
+    """
+    last = _checked(a)[-1]
+    return _mean([max(row[j] for row in a[j:-1]) - last[j] for j in range(len(a) - 1)])
+
+
+def learning_accuracy(a: Matrix) -> float:
+    """LA = mean_j a[j][j]: the accuracy on each task just after learning it.
+
+    a: T x T lower-triangular, percent. ValueError as for `average_accuracy`.
+    """
+    return _mean([row[-1] for row in _checked(a)])
+
+
+def forward_transfer(forward: Sequence[float], zero_shot: Sequence[float]) -> float:
+    """FWT = mean_{j < T-1} (forward[j] - zero_shot[j+1]): what the tasks before gave to one not yet trained.
+
+    forward: T - 1 scores, percent, forward[j] of task j + 1 after stage j; zero_shot: T scores of the base model.
+    Returns percentage points, nan for one task. ValueError if the lengths do not fit.
+    """
+    if len(zero_shot) != len(forward) + 1:
+        raise ValueError(f"{len(zero_shot)} zero-shot scores need one forward score less; got {len(forward)}")
+    return _mean([after - before for after, before in zip(forward, zero_shot[1:], strict=True)])
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean; nan of nothing: what compares tasks is undefined for one task."""
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def _checked(a: Matrix) -> Matrix:
+    """`a` itself, or a ValueError that names the row without the right length."""
+    if not a:
+        raise ValueError("the accuracy matrix has no rows")
+    for i, row in enumerate(a):
+        if len(row) != i + 1:
+            raise ValueError(f"row {i} of the accuracy matrix has {len(row)} entries, not {i + 1}")
+    return a

@@ -1,0 +1,176 @@
+"""Base models and their tokenizers; LoRA by peft; the full-rank matrices."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from gorp.adapter import Stage
+from gorp.errors import UserError, close_names
+from gorp.settings import TrainSettings
+from gorp.sources import is_local
+
+CURRENT, PREVIOUS = "current", "previous"  # peft's names of the factors being trained, and of the frozen ones before
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A base model with adapters attached, and its trained parameters by name.
+
+    Names are those of the base model's modules, such as `encoder.block.0.layer.0.SelfAttention.q.lora_A` (LoRA) or
+    `decoder.block.0.layer.1.EncDecAttention.q.weight` (full rank).
+    """
+
+    model: PeftModel
+    lora: dict[str, nn.Parameter]
+    full_rank: dict[str, nn.Parameter]
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        return {**self.lora, **self.full_rank}
+
+
+def load_base(model: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A pretrained model in fp32, frozen and in eval mode, and its tokenizer, from a folder or a hub id.
+
+    Raises UserError if a local path is not there (the network is not tried) or the model cannot be loaded.
+    """
+    local = is_local(model)
+    if local and not Path(model).expanduser().is_dir():
+        raise UserError(f"model: {model}: no such folder")
+    source = str(Path(model).expanduser()) if local else model
+    try:
+        config = AutoConfig.from_pretrained(source, local_files_only=local)
+        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        base = kind.from_pretrained(source, config=config, dtype=torch.float32, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+    except (OSError, ValueError) as error:
+        raise UserError(f"model: {model} cannot be loaded: {str(error).splitlines()[0]}") from error
+    if not tokenizer.is_fast:
+        raise UserError(f"model: {model}: its tokenizer has no fast version, which is needed to cut long prompts")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return base.requires_grad_(False).eval(), tokenizer
+
+
+def matching_modules(base: nn.Module, pattern: str, key: str) -> list[str]:
+    """Names of the linear modules that match a regular expression whole, in model order.
+
+    Raises UserError that names the settings key where the expression is invalid or matches none.
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"{key}: {pattern!r} is not a regular expression: {error}") from None
+    names = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
+    matched = [name for name in names if expression.fullmatch(name)]
+    if not matched:
+        raise UserError(f"{key}: {pattern!r} matches no linear module; {close_names(pattern, names[:40])}")
+    return matched
+
+
+def attach(
+    base: PreTrainedModel, settings: TrainSettings, full_rank_modules: str | None, parent: Stage | None, new_lora: bool
+) -> Adapted:
+    """Puts trainable LoRA factors and full-rank matrices on a frozen base model, on top of what `parent` has learnt.
+
+    With `new_lora` the parent's factors stay as separate, frozen ones beside new ones; else they are trained on.
+    Raises UserError if a module pattern matches nothing, or one module is matched for LoRA and for full rank.
+    """
+    lora_names = matching_modules(base, settings.lora_modules, "lora_modules")
+    full_names = matching_modules(base, full_rank_modules, "full_rank_modules") if full_rank_modules else []
+    both = set(lora_names) & set(full_names)
+    if both:
+        raise UserError(f"full_rank_modules: {min(both)} is matched by lora_modules too; a module is trained one way")
+    if parent is not None:
+        load_full_rank(base, parent)
+    config = lora_config(base, settings.lora_r, settings.lora_alpha, lora_names, settings.lora_dropout)
+    model = get_peft_model(base, config, adapter_name=CURRENT)
+    if parent is not None:
+        add_parent_lora(model, parent, settings, new_lora)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(f".{CURRENT}." in name)
+    full_rank = {f"{name}.weight": model.get_base_model().get_submodule(name).weight for name in full_names}
+    for parameter in full_rank.values():
+        parameter.requires_grad_(True)
+    lora = {}
+    for name in lora_names:
+        module = model.get_base_model().get_submodule(name)
+        lora[f"{name}.lora_A"] = module.lora_A[CURRENT].weight
+        lora[f"{name}.lora_B"] = module.lora_B[CURRENT].weight
+    return Adapted(model, lora, full_rank)
+
+
+def lora_config(
+    base: PreTrainedModel, r: int, alpha: float, names: list[str], dropout: float, full_rank: list[str] | None = None
+) -> LoraConfig:
+    """peft's configuration of LoRA on exactly the named modules."""
+    kind = "SEQ_2_SEQ_LM" if base.config.is_encoder_decoder else "CAUSAL_LM"
+    return LoraConfig(
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules="|".join(re.escape(name) for name in names),
+        modules_to_save=full_rank or None,
+        task_type=kind,
+        base_model_name_or_path=base.name_or_path,
+    )
+
+
+def load_full_rank(base: PreTrainedModel, parent: Stage) -> None:
+    """Copies a stage's full-rank matrices into the base model."""
+    with torch.no_grad():
+        for name, weight in parent.full_rank.items():
+            base.get_parameter(name).copy_(weight)
+
+
+def add_parent_lora(model: PeftModel, parent: Stage, settings: TrainSettings, new_lora: bool) -> None:
+    """Loads a stage's LoRA factors: as a frozen second adapter, or into the one being trained."""
+    if new_lora:
+        names = list(parent.lora_modules)
+        model.add_adapter(PREVIOUS, lora_config(model.get_base_model(), parent.lora_r, parent.lora_alpha, names, 0.0))
+        model.base_model.set_adapter([CURRENT, PREVIOUS])
+    elif (parent.lora_r, parent.lora_alpha) != (settings.lora_r, settings.lora_alpha):
+        raise UserError(
+            f"lora_r, lora_alpha: {settings.lora_r}, {settings.lora_alpha} differ from the {parent.lora_r}, "
+            f"{parent.lora_alpha} of {parent.folder}, whose factors this method trains on"
+        )
+    missing = set_peft_model_state_dict(model, parent.lora_state(), PREVIOUS if new_lora else CURRENT)
+    if missing.unexpected_keys:
+        raise UserError(f"{parent.folder}: made for another base model: no module for {missing.unexpected_keys[0]}")
+
+
+def concatenated_lora(
+    adapted: Adapted, parent: Stage | None, new_lora: bool
+) -> tuple[Mapping[str, Tensor], int, float]:
+    """The LoRA of all tasks so far in peft's naming, as one adapter: (tensors, r, lora_alpha).
+
+    Frozen and trained factors are stacked along the rank: A [r', in], B [out, r'], with lora_alpha grown alike so
+    that alpha / r, the scaling, stays. Where the parent's scaling differs, its B is rescaled.
+    """
+    config = adapted.model.peft_config[CURRENT]
+    scaling = config.lora_alpha / config.r
+    stacked = parent is not None and new_lora
+    state = {}
+    for name, parameter in adapted.lora.items():
+        key = f"base_model.model.{name}.weight"
+        parts = [parameter.detach()]
+        if stacked:
+            old = parent.tensors[key]
+            factor = parent.lora_alpha / parent.lora_r / scaling if name.endswith("lora_B") else 1.0
+            parts.insert(0, old * factor)
+        state[key] = torch.cat(parts, dim=0 if name.endswith("lora_A") else 1)
+    r = config.r + (parent.lora_r if stacked else 0)
+    return state, r, r * scaling

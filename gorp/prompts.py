@@ -1,0 +1,108 @@
+"""From a benchmark row to text, and from text to padded tensors for both model families."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gorp.errors import UserError
+
+if TYPE_CHECKING:  # rendering text needs neither torch nor transformers, and starts without them
+    import torch
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+IGNORED = -100  # label of positions that the loss leaves out, as torch's cross_entropy has it
+
+
+def render(row: dict, number: int, task: str, group: str, instruction: str, labels: Sequence[str]) -> dict:
+    """One row as the model reads it: `{"task", "id", "source", "target", "sentence_at"}`.
+
+    `sentence_at` is the span [start, end) of the sentence within `source`: what may be cut when a prompt is too long.
+    Groups without an instruction (COPA) ask in the sentence and get no option line.
+    """
+    head = f"Task:{group}\nDataset:{task}\n"
+    if instruction:
+        head += f"{instruction}Option: {', '.join(labels)} \n"
+    source = f"{head}{row['sentence']}\nAnswer:"
+    span = [len(head), len(head) + len(row["sentence"])]
+    return {"task": task, "id": number, "source": source, "target": row["label"], "sentence_at": span}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A tokenised row: `source` and `target` are token ids, the target ends with the end-of-sequence token."""
+
+    source: list[int]
+    target: list[int]
+
+
+def tokenize(
+    rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", max_source_length: int, max_target_length: int
+) -> list[Example]:
+    """Tokenises rendered rows; a source over `max_source_length` tokens loses the end of its *sentence*.
+
+    The instruction, the options and the closing `Answer:` stay whole. Raises UserError where they alone do not fit,
+    or a target has more than `max_target_length` tokens with its end-of-sequence token.
+    """
+    sources = tokenizer([row["source"] for row in rows], return_offsets_mapping=True)
+    targets = tokenizer([row["target"] for row in rows], add_special_tokens=False)["input_ids"]
+    examples = []
+    for row, ids, offsets, target in zip(rows, sources["input_ids"], sources["offset_mapping"], targets, strict=True):
+        excess = len(ids) - max_source_length
+        if excess > 0:
+            ids = cut_sentence(ids, offsets, row["sentence_at"], excess)
+            if len(ids) > max_source_length:
+                raise UserError(
+                    f"max_source_length: {max_source_length} tokens do not hold the instruction and the options of "
+                    f"{row['task']}; raise it to at least {len(ids)}"
+                )
+        target = [*target, tokenizer.eos_token_id]
+        if len(target) > max_target_length:
+            raise UserError(
+                f"max_target_length: the target {row['target']!r} of {row['task']} has {len(target)} tokens, "
+                f"over the limit of {max_target_length}"
+            )
+        examples.append(Example(ids, target))
+    return examples
+
+
+def cut_sentence(ids: list[int], offsets: list[tuple[int, int]], span: Sequence[int], excess: int) -> list[int]:
+    """Drops the last `excess` tokens (or as many as there are) that lie wholly inside the character span."""
+    inside = [i for i, (start, end) in enumerate(offsets) if span[0] <= start < end <= span[1]]
+    dropped = set(inside[-excess:])
+    return [token for i, token in enumerate(ids) if i not in dropped]
+
+
+def pad(sequences: Sequence[Sequence[int]], value: int, left: bool = False) -> "torch.Tensor":
+    """int64 tensor [len(sequences), longest], padded with `value` on the right, or on the left."""
+    import torch
+
+    longest = max(len(ids) for ids in sequences)
+    rows = [
+        [value] * (longest - len(ids)) + list(ids) if left else [*ids] + [value] * (longest - len(ids))
+        for ids in sequences
+    ]
+    return torch.tensor(rows, dtype=torch.long)
+
+
+def collate(
+    examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig"
+) -> tuple[dict[str, "torch.Tensor"], "torch.Tensor"]:
+    """A training batch: (model inputs, labels [batch, answer length]), labels `IGNORED` outside the answers.
+
+    Encoder-decoder: the source goes to the encoder, the target shifted by one to the decoder. Decoder-only: source
+    and target are one sequence, padded on the left so that the answers end together; `logits_to_keep` asks for the
+    logits of the answer positions alone.
+    """
+    labels = pad([e.target for e in examples], IGNORED, left=not config.is_encoder_decoder)
+    fill = tokenizer.pad_token_id
+    if config.is_encoder_decoder:
+        ids = pad([e.source for e in examples], fill)
+        mask = pad([[1] * len(e.source) for e in examples], 0)
+        shifted = pad([[config.decoder_start_token_id, *e.target[:-1]] for e in examples], fill)
+        return {"input_ids": ids, "attention_mask": mask, "decoder_input_ids": shifted}, labels
+    # the last token is predicted, never read; position t predicts token t + 1
+    ids = pad([[*e.source, *e.target[:-1]] for e in examples], fill, left=True)
+    mask = pad([[1] * (len(e.source) + len(e.target) - 1) for e in examples], 0, left=True)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+    return {**inputs, "logits_to_keep": labels.shape[1]}, labels

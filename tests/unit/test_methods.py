@@ -1,0 +1,95 @@
+"""What the methods decide: which parameters, in which groups, with which memory."""
+
+import pytest
+import torch
+
+from gorp.errors import UserError
+from gorp.methods import make_method
+from gorp.models import attach
+from gorp.optimizer import GorpAdamW
+from gorp.settings import SETTINGS
+
+
+def attached(family, method, settings):
+    return attach(family.load(), settings, method.full_rank_modules, None, method.new_lora)
+
+
+def step(adapted, optimizer, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in adapted.trained.values():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+    optimizer.step()
+
+
+def test_every_method_of_the_settings_is_there(micros):
+    for name in SETTINGS:
+        method = make_method(name, micros["t5"].settings(name))
+        assert isinstance(method.new_lora, bool)
+    with pytest.raises(UserError, match=r"no method 'seqlra'; did you mean seqlora"):
+        make_method("seqlra", micros["t5"].settings())
+
+
+def test_gorp_trains_two_groups(family):
+    settings = family.settings(project_update=True, scale=0.5)
+    method = make_method("gorp", settings)
+    adapted = attached(family, method, settings)
+    optimizer = method.optimizer(adapted, {})
+    assert isinstance(optimizer, GorpAdamW)
+    lora, full_rank = optimizer.param_groups
+    assert lora["param_names"] == list(adapted.lora)
+    assert full_rank["param_names"] == list(adapted.full_rank)
+    assert (lora["lr"], lora["rank"], lora["scale"]) == (0.02, None, 1.0)
+    keys = ("lr", "rank", "refresh_every", "scale")
+    assert tuple(full_rank[key] for key in keys) == (0.01, 4, 2, 0.5)
+    for group in (lora, full_rank):
+        assert (group["weight_decay"], group["project_update"], group["betas"]) == (0.0, True, (0.9, 0.999))
+
+
+def test_gorp_without_its_parts_is_lora_alone(family):
+    settings = family.settings(full_rank=False, gradient_space=False)
+    method = make_method("gorp", settings)
+    adapted = attached(family, method, settings)
+    assert adapted.full_rank == {}
+    name = next(iter(adapted.lora))
+    optimizer = method.optimizer(adapted, {name: torch.eye(32)[:, :2]})
+    assert len(optimizer.param_groups) == 1
+    stock = {key: torch.nn.Parameter(p.detach().clone()) for key, p in adapted.lora.items()}
+    reference = torch.optim.AdamW(stock.values(), lr=settings.learning_rate, weight_decay=0.0)
+    for seed in range(3):
+        step(adapted, optimizer, seed)
+        for key, parameter in stock.items():
+            parameter.grad = adapted.lora[key].grad.clone()
+        reference.step()
+    for key, parameter in stock.items():
+        torch.testing.assert_close(adapted.lora[key], parameter, atol=1e-6, rtol=0)
+    assert method.memory(optimizer, {name: torch.eye(32)[:, :2]}) == {}
+
+
+def test_gorp_keeps_bases_of_a_and_of_the_full_rank_matrices(family):
+    settings = family.settings()
+    method = make_method("gorp", settings)
+    adapted = attached(family, method, settings)
+    old = {name: torch.eye(max(p.shape))[:, :3] for name, p in adapted.trained.items() if not name.endswith("lora_B")}
+    optimizer = method.optimizer(adapted, old)
+    step(adapted, optimizer)
+    for name, S_wm in old.items():
+        moment = optimizer.state[adapted.trained[name]]["exp_avg"]
+        assert (S_wm.mT @ moment).abs().max() < 1e-6, name
+    memory = method.memory(optimizer, old)
+    assert set(memory) == set(old)
+    for name, S_wm in memory.items():
+        assert torch.equal(S_wm[:, :3], old[name])
+        assert S_wm.shape[1] > 3
+
+
+def test_seqlora_is_plain_adamw_on_the_factors(family):
+    settings = family.settings("seqlora")
+    method = make_method("seqlora", settings)
+    adapted = attached(family, method, settings)
+    optimizer = method.optimizer(adapted, {})
+    assert type(optimizer) is torch.optim.AdamW
+    (group,) = optimizer.param_groups
+    assert {id(p) for p in group["params"]} == {id(p) for p in adapted.lora.values()}
+    assert (group["lr"], group["weight_decay"], group["betas"]) == (0.02, 0.0, (0.9, 0.999))
+    assert not adapted.full_rank
+    assert method.memory(optimizer, {}) == {}

@@ -1,0 +1,332 @@
+"""The training loop: accumulation, seeds, golden losses, and that every setting does something."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+
+import gorp.train
+from gorp.adapter import INFO, SPACE, WEIGHTS, read_stage
+from gorp.errors import UserError
+from gorp.files import write_jsonl
+from gorp.methods import make_method
+from gorp.models import attach
+from gorp.prompts import Example, collate, tokenize
+from gorp.settings import GorpSettings
+from gorp.train import backward, batch_indices, fit, stage_seed, train_stage
+
+METHODS = ["gorp", "seqlora"]
+
+
+@pytest.fixture
+def train(tasks, tmp_path):
+    """`train(family, task, parent, seed, method, **settings)` trains into a new folder and returns it."""
+    count = iter(range(1000))
+
+    def run(family, task="moods", parent=None, seed=7, method="gorp", **changes):
+        folder = tmp_path / str(next(count))
+        train_stage(family.path, tasks[task], folder, method, family.settings(method, **changes), seed, parent)
+        return folder
+
+    return run
+
+
+def examples_of(family, rows):
+    return tokenize(rows, family.tokenizer, 200, 50)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_accumulated_gradients_are_those_of_the_whole_batch(family, task_rows, size):
+    """Against autograd on one plain loss: the mean over all answer tokens, not over rows or micro-batches."""
+    examples, base = examples_of(family, task_rows["topics"]), family.load().requires_grad_(True)
+    assert len({len(e.target) for e in examples}) > 1
+    inputs, labels = collate(examples, family.tokenizer, base.config)
+    tokens = labels != -100
+    logp = base(**inputs).logits.log_softmax(-1)
+    expected = -logp.gather(-1, labels.clamp(min=0)[..., None])[..., 0][tokens].mean()
+    expected.backward()
+    gradients = {name: p.grad for name, p in base.named_parameters()}
+    base.zero_grad()
+    loss = backward(base, examples, family.tokenizer, size)
+    assert loss == pytest.approx(expected.item(), rel=1e-6)
+    largest = max(g.abs().max() for g in gradients.values())
+    for name, parameter in base.named_parameters():
+        torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-6 * largest.item(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_micro_batches_give_the_same_adapter(family, train, method):
+    options = dict(method=method, batch_size=8, lora_dropout=0.0, epochs=3, learning_rate=1e-3)
+    two, eight = (read_stage(train(family, micro_batch_size=size, **options)) for size in (2, 8))
+    assert eight.info["steps"] == 3
+    assert two.info["losses"] == pytest.approx(eight.info["losses"], abs=1e-5)
+    for key, value in eight.tensors.items():
+        torch.testing.assert_close(two.tensors[key], value, atol=1e-5, rtol=0, msg=key)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_seed_decides_every_byte(family, train, chain, method):
+    parent = chain(family, method, 1)[-1]
+    first, again, other = (train(family, "topics", parent, seed, method) for seed in (3, 3, 4))
+    for name in (WEIGHTS, SPACE):
+        assert (first / name).read_bytes() == (again / name).read_bytes()
+    assert (first / WEIGHTS).read_bytes() != (other / WEIGHTS).read_bytes()
+    if method == "gorp":
+        assert (first / SPACE).read_bytes() != (other / SPACE).read_bytes()
+
+
+def test_the_result_does_not_depend_on_what_ran_before(micros, train):
+    first = train(micros["llama"])
+    torch.manual_seed(12345)
+    torch.rand(100)
+    assert (first / WEIGHTS).read_bytes() == (train(micros["llama"]) / WEIGHTS).read_bytes()
+
+
+def test_stage_seeds_differ():
+    seeds = {stage_seed(s, t) for s in (0, 1) for t in ([], ["a"], ["b"], ["a", "b"], ["b", "a"])}
+    assert len(seeds) == 10
+    assert stage_seed(42, ["dbpedia", "amazon"]) == 141993642888314
+
+
+@pytest.mark.parametrize(("rows", "size"), [(7, 3), (6, 3), (2, 5), (1, 1)])
+def test_every_epoch_visits_every_row_once(rows, size):
+    torch.manual_seed(0)
+    batches = list(batch_indices(rows, size, 3))
+    per_epoch = -(-rows // size)
+    assert len(batches) == 3 * per_epoch
+    epochs = [[row for batch in batches[e * per_epoch : (e + 1) * per_epoch] for row in batch] for e in range(3)]
+    assert all(sorted(epoch) == list(range(rows)) for epoch in epochs)
+    assert all(len(batch) == size for e in range(3) for batch in batches[e * per_epoch : (e + 1) * per_epoch - 1])
+    assert rows < 6 or len({tuple(epoch) for epoch in epochs}) == 3, "each epoch has an order of its own"
+
+
+def test_gradients_are_clipped_together(micros, task_rows, monkeypatch):
+    family = micros["t5"]
+    settings = family.settings(max_grad_norm=0.01, epochs=1, batch_size=4)
+    adapted = attach(family.load(), settings, settings.full_rank_modules, None, True)
+    norms = []
+
+    class Recorder(torch.optim.SGD):
+        def step(self):
+            grads = [p.grad for p in adapted.trained.values()]
+            norms.append(torch.stack([g.norm() for g in grads]).norm().item())
+
+    optimizer = Recorder(adapted.trained.values(), lr=0.0)
+    losses = fit(adapted, optimizer, examples_of(family, task_rows["moods"]), family.tokenizer, settings, "test")
+    assert len(losses) == 2
+    assert norms == pytest.approx([0.01, 0.01], rel=1e-3)
+    assert all(p.grad is None for p in adapted.trained.values())
+
+
+def formula(model, scale=0.1):
+    """Weights from a formula, so that they depend on no random generator."""
+    with torch.no_grad():
+        for number, (name, parameter) in enumerate(sorted(model.named_parameters())):
+            if parameter.dim() == 2 and "lora_B" not in name:
+                values = torch.sin(torch.arange(parameter.numel(), dtype=torch.float64) * 0.7 + number) * scale
+                parameter.copy_(values.view(parameter.shape))
+    return model
+
+
+SIZES = dict(vocab_size=40, pad_token_id=0, eos_token_id=1)
+GOLDEN = {
+    ("t5", "gorp"): [3.971962, 3.839175, 3.801172, 3.779845, 3.764905],
+    ("t5", "seqlora"): [3.971962, 3.844495, 3.805949, 3.784529, 3.768829],
+    ("llama", "gorp"): [3.661222, 3.609288, 3.593861, 3.585653, 3.579596],
+    ("llama", "seqlora"): [3.661222, 3.612437, 3.596686, 3.588130, 3.581906],
+}
+
+
+def golden_base(name):
+    if name == "t5":
+        sizes = dict(d_model=16, d_kv=6, num_heads=2, d_ff=24, num_layers=1, dropout_rate=0.0)
+        return T5ForConditionalGeneration(
+            T5Config(**SIZES, **sizes, decoder_start_token_id=0, tie_word_embeddings=False)
+        )
+    sizes = dict(hidden_size=16, head_dim=6, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2)
+    return LlamaForCausalLM(LlamaConfig(**SIZES, **sizes, bos_token_id=2))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_golden_losses(family, method):
+    """Losses of five steps on one batch, made once by this code: what changes them changes the training."""
+    settings = family.settings(
+        method,
+        epochs=5,
+        batch_size=8,
+        micro_batch_size=2,
+        lora_dropout=0.0,
+        **({"rank": 3} if method == "gorp" else {}),
+    )
+    base = formula(golden_base(family.name), 0.3).requires_grad_(False)
+    adapted = attach(base, settings, getattr(settings, "full_rank_modules", None), None, method == "gorp")
+    formula(adapted.model, 0.3)
+    examples = [
+        Example(
+            [3 + (7 * i + j * j) % 36 for j in range(3 + i)], [3 + (5 * i + 3 * j) % 36 for j in range(1 + i % 3)] + [1]
+        )
+        for i in range(6)
+    ]
+    optimizer = make_method(method, settings).optimizer(adapted, {})
+    losses = fit(adapted, optimizer, examples, family.tokenizer, settings, "golden")
+    assert losses[-1] < losses[0]
+    assert losses == pytest.approx(GOLDEN[family.name, method], abs=1e-5)
+
+
+def values(folder, name=WEIGHTS):
+    stage = read_stage(folder)
+    return stage.tensors if name == WEIGHTS else stage.gradient_space
+
+
+def differ(first, second):
+    return first.keys() != second.keys() or any(
+        first[key].shape != second[key].shape or not torch.allclose(first[key], second[key], atol=1e-6) for key in first
+    )
+
+
+# Each setting of GorpSettings: (what changes, on which task, with which other settings, where it shows).
+EFFECTS = {
+    "epochs": ({"epochs": 2}, "moods", {}, WEIGHTS),
+    "batch_size": ({"batch_size": 7}, "moods", {}, WEIGHTS),
+    # by the masks of dropout alone: without dropout the split into micro-batches changes rounding only, see above
+    "micro_batch_size": ({"micro_batch_size": 2}, "moods", {"lora_dropout": 0.5}, WEIGHTS),
+    "learning_rate": ({"learning_rate": 0.01}, "moods", {}, WEIGHTS),
+    "max_grad_norm": ({"max_grad_norm": 1e-6}, "moods", {}, WEIGHTS),
+    "max_source_length": ({"max_source_length": 50}, "moods", {}, WEIGHTS),
+    "max_target_length": ({"max_target_length": 1}, "moods", {}, "max_target_length: the target 'Good' of moods has"),
+    "lora_r": ({"lora_r": 3}, "moods", {}, WEIGHTS),
+    "lora_alpha": ({"lora_alpha": 4.0}, "moods", {}, WEIGHTS),
+    "lora_dropout": ({"lora_dropout": 0.5}, "moods", {}, WEIGHTS),
+    "lora_modules": ({"lora_modules": r".*(self_attn|SelfAttention)\.(v|v_proj)"}, "moods", {}, WEIGHTS),
+    "full_rank": ({"full_rank": False}, "moods", {}, WEIGHTS),
+    "full_rank_modules": ({"full_rank_modules": r".*(EncDecAttention\.k|mlp\.up_proj)"}, "moods", {}, WEIGHTS),
+    "full_rank_lr": ({"full_rank_lr": 0.02}, "moods", {}, WEIGHTS),
+    "rank": ({"rank": 2}, "moods", {}, WEIGHTS),
+    "refresh_every": ({"refresh_every": 1}, "moods", {}, WEIGHTS),
+    "scale": ({"scale": 2.0}, "moods", {}, WEIGHTS),
+    "gradient_space": ({"gradient_space": False}, "topics", {}, WEIGHTS),
+    "energy": ({"energy": 0.3}, "moods", {}, SPACE),
+    "project_update": ({"project_update": True}, "topics", {}, WEIGHTS),
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(GorpSettings)])
+def test_every_setting_has_an_effect(family, train, chain, name):
+    change, task, others, where = EFFECTS[name]
+    assert list(change) == [name]
+    assert change[name] != getattr(family.settings(**others), name)
+    parent = chain(family, "gorp", 1)[-1] if task != "moods" else None
+    if where not in (WEIGHTS, SPACE):
+        with pytest.raises(UserError, match=where):
+            train(family, task, parent, **others, **change)
+        return
+    plain, changed = train(family, task, parent, **others), train(family, task, parent, **others, **change)
+    assert differ(values(plain, where), values(changed, where))
+
+
+def test_project_update_keeps_the_full_rank_step_out_of_the_space(family, train, chain):
+    parent = read_stage(chain(family, "gorp", 1)[-1])
+    inside = {}
+    for flag in (False, True):
+        child = read_stage(train(family, "topics", parent.folder, project_update=flag))
+        inside[flag] = 0.0
+        for name, weight in child.full_rank.items():
+            step = weight - parent.full_rank[name]
+            step = step if step.shape[0] >= step.shape[1] else step.mT
+            assert step.abs().max() > 1e-3
+            inside[flag] = max(inside[flag], (parent.gradient_space[name].mT @ step).abs().max().item())
+    assert inside[True] < 1e-6 < 1e-4 < inside[False]
+
+
+def test_without_the_gradient_space_none_is_written(micros, train):
+    assert values(train(micros["t5"], gradient_space=False), SPACE) == {}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_leaves_the_parents_files_alone(family, train, chain, method):
+    parent = chain(family, method, 1)[-1]
+    before = {p.name: p.read_bytes() for p in parent.iterdir()}
+    train(family, "topics", parent, method=method)
+    assert {p.name: p.read_bytes() for p in parent.iterdir()} == before
+
+
+def test_training_lowers_the_loss(family, train):
+    losses = read_stage(train(family, epochs=12, batch_size=7))
+    losses = losses.info["losses"]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_parents_of_another_model_or_method_are_refused(micros, train, chain):
+    parent = chain(micros["t5"], "gorp", 1)[-1]
+    with pytest.raises(UserError, match=r"moods: its base_model is '.*t5.*', not '.*llama.*'"):
+        train(micros["llama"], "topics", parent)
+    with pytest.raises(UserError, match=r"moods: its method is 'gorp', not 'seqlora'"):
+        train(micros["t5"], "topics", parent, method="seqlora")
+    with pytest.raises(UserError, match="nowhere: no such stage"):
+        train(micros["t5"], "topics", parent.parent / "nowhere")
+
+
+def test_data_without_rows_is_refused(micros, tmp_path):
+    write_jsonl(tmp_path / "empty.jsonl", [])
+    family = micros["t5"]
+    with pytest.raises(UserError, match=r"empty\.jsonl"):
+        train_stage(family.path, tmp_path / "empty.jsonl", tmp_path / "out", "gorp", family.settings(), 1, None)
+
+
+def test_a_refused_training_writes_nothing(micros, tasks, tmp_path):
+    family, output = micros["t5"], tmp_path / "out"
+    for changes in ({"max_target_length": 1}, {"max_source_length": 5}, {"lora_modules": "none"}):
+        with pytest.raises(UserError, match=next(iter(changes))):
+            train_stage(family.path, tasks["moods"], output, "gorp", family.settings(**changes), 1, None)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lora_modules": r".*(self_attn|SelfAttention)\.(v|v_proj)"},
+        {"lora_modules": r".*(self_attn|SelfAttention)\.(q|k|v|q_proj|k_proj|v_proj)"},
+        {"full_rank": False},
+        {"full_rank_modules": r".*(block|layers)\.1\..*(EncDecAttention\.q|mlp\.gate_proj)"},
+    ],
+    ids=["fewer-lora", "more-lora", "no-full-rank", "fewer-full-rank"],
+)
+@pytest.mark.parametrize("gradient_space", [True, False])
+def test_a_child_of_other_modules_forgets_nothing_silently(
+    family, train, chain, task_rows, change, gradient_space, monkeypatch
+):
+    """Either it is refused, or the written stage is still the model that was trained."""
+    kept, original = [], gorp.train.concatenated_lora
+    monkeypatch.setattr(gorp.train, "concatenated_lora", lambda a, *rest: kept.append(a) or original(a, *rest))
+    try:
+        folder = train(family, "topics", chain(family, "gorp", 1)[-1], gradient_space=gradient_space, **change)
+    except UserError as error:
+        assert next(iter(change)) in str(error)
+        return
+    examples = examples_of(family, task_rows["topics"])
+    stock = PeftModel.from_pretrained(family.load(), str(folder)).eval()
+    inputs, _ = collate(examples, family.tokenizer, stock.config)
+    with torch.no_grad():
+        trained, written = kept[0].model.eval()(**inputs).logits, stock(**inputs).logits
+    torch.testing.assert_close(written, trained, atol=1e-5, rtol=1e-5)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_training(family, task_rows):
+    """With the culprit's name: clipping spreads a NaN over all gradients, so the check has to come before it."""
+    settings = family.settings()
+    adapted = attach(family.load(), settings, settings.full_rank_modules, None, True)
+    optimizer = make_method("gorp", settings).optimizer(adapted, {})
+    culprit = list(adapted.full_rank)[-1]
+    adapted.full_rank[culprit].register_hook(lambda gradient: gradient * float("nan"))
+    examples = examples_of(family, task_rows["moods"])
+    with pytest.raises(FloatingPointError, match=rf"{culprit}.*step 1\b"):
+        fit(adapted, optimizer, examples, family.tokenizer, settings, "test")
+
+
+def test_losses_are_written(micros, train):
+    info = json.loads((train(micros["t5"], epochs=2) / INFO).read_text())
+    assert len(info["losses"]) == info["steps"] == 4
+    assert info["losses"][0] == pytest.approx(info["losses"][1], rel=0.5)
