@@ -136,9 +136,7 @@ def run_preprocess(args: argparse.Namespace) -> None:
     labels = read_labels(task)
     instruction = read_instruction(root, task.group)
     rows = read_split(task, args.split, labels)
-    write_jsonl(
-        args.output, (render(row, i, task.name, task.group, instruction, labels) for i, row in enumerate(rows))
-    )
+    write_jsonl(args.output, (render(row, i, task.name, task.group, instruction, labels) for i, row in enumerate(rows)))
 
 
 def run_train(args: argparse.Namespace) -> None:

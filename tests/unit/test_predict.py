@@ -26,7 +26,7 @@ def test_rows_keep_their_order_and_batches_do_not_matter(family, tasks, all_rows
     keys = ("task", "id", "target")
     assert [[row[key] for key in keys] for row in written[1]] == [[row[key] for key in keys] for row in all_rows]
     assert all(set(row) == {*keys, "prediction"} for row in written[1])
-    assert len({row["prediction"] for row in written[1]}) > 3, "the answers do depend on the rows"
+    assert len({row["prediction"] for row in written[1]}) > (1 if trained else 3), "the answers do depend on the rows"
 
 
 def test_the_stage_changes_the_answers(family, tasks, chain, tmp_path):

@@ -1,0 +1,28 @@
+# GORP continual-learning benchmark: preprocess -> train -> predict -> score -> aggregate.
+#
+#   snakemake --cores 2 results/order1/summary.csv
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/aggregate.smk"
+
+
+localrules:
+    all,
+    show,
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/{order}/{file}", order=ORDERS, file=TABLES),

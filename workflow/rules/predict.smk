@@ -1,0 +1,91 @@
+# Predictions of a stage on the tasks it has learnt and on the next one, of the base model, and their scores.
+
+
+PREDICT = (
+    "gorp predict --model {params.model:q} {params.stage:q} --data {input.data:q} {params.options:q}"
+    " --threads {threads} --output {output:q} 2>&1 | tee {log:q}"
+)
+PREDICT_CODE = code_digest("gorp.predict")
+SPLIT = config["prediction"]["split"]
+PREDICT_OPTIONS = [
+    f"--max-source-length={config['training']['max_source_length']}",
+    f"--max-new-tokens={config['prediction']['max_new_tokens']}",
+    f"--batch-size={config['prediction']['batch_size']}",
+]
+
+
+rule predict:
+    input:
+        stage=[f"{STAGE}/{name}" for name in STAGE_FILES],
+        model=model_files,
+        data=lambda w: rendered(w.stage.split("/"), SPLIT),
+    output:
+        f"{STAGE}/predictions.jsonl",
+    log:
+        f"{RUN}/logs/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.tsv"
+    params:
+        model=MODEL,
+        stage=lambda w: ["--stage", stage_folder(w)],
+        options=PREDICT_OPTIONS,
+        code=PREDICT_CODE,
+    threads: 1
+    message:
+        "Predict the tasks seen by {wildcards.stage}, {wildcards.method}, seed {wildcards.seed}"
+    shell:
+        PREDICT
+
+
+use rule predict as predict_next with:
+    input:
+        stage=[f"{STAGE}/{name}" for name in STAGE_FILES],
+        model=model_files,
+        data=lambda w: rendered([w.task], SPLIT),
+    output:
+        f"{STAGE}/forward/{{task}}/predictions.jsonl",
+    log:
+        f"{RUN}/logs/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}/forward/{{task}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}/forward/{{task}}.tsv"
+    message:
+        "Predict {wildcards.task}, not yet learnt, by {wildcards.stage}, {wildcards.method}, seed {wildcards.seed}"
+
+
+use rule predict as predict_zero_shot with:
+    input:
+        model=model_files,
+        data=lambda w: rendered([w.task], SPLIT),
+    output:
+        f"{RUN}/zero-shot/{{task}}/predictions.jsonl",
+    log:
+        f"{RUN}/logs/predict/zero-shot/{{task}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/predict/zero-shot/{{task}}.tsv"
+    params:
+        model=MODEL,
+        stage=[],
+        options=PREDICT_OPTIONS,
+        code=PREDICT_CODE,
+    message:
+        "Predict {wildcards.task} by the base model"
+
+
+ruleorder: predict_next > predict
+
+
+rule score:
+    input:
+        f"{RUN}/{{what}}/predictions.jsonl",
+    output:
+        f"{RUN}/{{what}}/scores.json",
+    log:
+        f"{RUN}/logs/score/{{what}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/score/{{what}}.tsv"
+    params:
+        code=code_digest("gorp.metrics"),
+    message:
+        "Score {wildcards.what}"
+    shell:
+        "gorp score --predictions {input:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,51 @@
+# Base models and stages.
+
+
+rule pretrain:
+    input:
+        [
+            task.file(part)
+            for task in find_tasks(relative(benchmark_root("bundled"))).values()
+            for part in ("train", "labels")
+        ],
+    output:
+        [f"results/models/{{embedded}}/{name}" for name in EMBEDDED_FILES],
+    log:
+        "results/models/logs/{embedded}.log",
+    benchmark:
+        "results/models/benchmarks/{embedded}.tsv"
+    params:
+        folder="results/models/{embedded}",
+        code=code_digest("gorp.embedded"),
+    threads: 2
+    message:
+        "Pretrain the embedded base model {wildcards.embedded}"
+    shell:
+        "gorp pretrain --name {wildcards.embedded} --threads {threads} --output {params.folder} 2>&1 | tee {log:q}"
+
+
+rule train:
+    input:
+        data=lambda w: rendered([w.stage.rpartition("/")[2]], "train"),
+        model=model_files,
+        parent=parent_files,
+    output:
+        [f"{STAGE}/{name}" for name in STAGE_FILES],
+    log:
+        f"{RUN}/logs/train/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/train/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.tsv"
+    params:
+        model=MODEL,
+        method=lambda w: variant(w.method)[0],
+        settings=lambda w: training_settings(w.method),
+        parent=parent_option,
+        folder=stage_folder,
+        code=code_digest("gorp.train"),
+    threads: 1
+    message:
+        "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
+    shell:
+        "gorp train --model {params.model:q} --data {input.data:q} {params.parent:q} --method {params.method}"
+        " --seed {wildcards.seed} --set {params.settings:q} --threads {threads} --output {params.folder:q}"
+        " 2>&1 | tee {log:q}"
