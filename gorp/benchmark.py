@@ -66,9 +66,12 @@ def read_instruction(root: Path, group: str) -> str:
     path = root / "instruction_config.json"
     entries = read_json(path)
     try:
-        return entries[group][0]["instruction"] if group in entries else ""
-    except (KeyError, IndexError, TypeError):
-        raise UserError(f'{path}: {group}: expected a list like [{{"instruction": "..."}}]') from None
+        instruction = entries.get(group, [{"instruction": ""}])[0]["instruction"]
+    except (AttributeError, KeyError, IndexError, TypeError):
+        instruction = None
+    if not isinstance(instruction, str):
+        raise UserError(f'{path}: {group}: expected a list like [{{"instruction": "..."}}]')
+    return instruction
 
 
 def read_labels(task: Task) -> list[str]:

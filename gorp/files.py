@@ -55,6 +55,8 @@ def read_jsonl(path: Path | str) -> list[dict]:
         lines = Path(path).read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     for number, line in enumerate(lines, 1):
         if line:
             try:

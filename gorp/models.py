@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -56,7 +57,7 @@ def load_base(model: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         base = kind.from_pretrained(source, config=config, dtype=torch.float32, local_files_only=local)
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"model: {model} cannot be loaded: {str(error).splitlines()[0]}") from error
     if not tokenizer.is_fast:
         raise UserError(f"model: {model}: its tokenizer has no fast version, which is needed to cut long prompts")
@@ -95,6 +96,7 @@ def attach(
     if both:
         raise UserError(f"full_rank_modules: {min(both)} is matched by lora_modules too; a module is trained one way")
     if parent is not None:
+        check_modules(base, parent, lora_names, full_names)
         load_full_rank(base, parent)
     config = lora_config(base, settings.lora_r, settings.lora_alpha, lora_names, settings.lora_dropout)
     model = get_peft_model(base, config, adapter_name=CURRENT)
@@ -127,6 +129,24 @@ def lora_config(
         task_type=kind,
         base_model_name_or_path=base.name_or_path,
     )
+
+
+def check_modules(base: PreTrainedModel, parent: Stage, lora_names: list[str], full_names: list[str]) -> None:
+    """Raises UserError unless the parent was made for this base model and has learnt in the same modules."""
+    linear = {name: module for name, module in base.named_modules() if isinstance(module, nn.Linear)}
+    for key, value in parent.tensors.items():
+        name = key.removeprefix("base_model.model.").partition(".lora_")[0].removesuffix(".weight")
+        out, into = linear[name].weight.shape if name in linear else (None, None)
+        fits = value.shape[1] == into if ".lora_A." in key else value.shape[0] == out
+        if not fits or (".lora_" not in key and value.shape[1] != into):
+            raise UserError(f"{parent.folder}: made for another base model: {key} does not fit it")
+    learnt = {name.removesuffix(".weight") for name in parent.full_rank}
+    for key, own, before in (
+        ("lora_modules", lora_names, parent.lora_modules),
+        ("full_rank_modules, full_rank", full_names, learnt),
+    ):
+        for name in sorted(set(own) ^ set(before)):
+            raise UserError(f"{key}: {name} is trained by only one of this stage and {parent.folder}; keep the modules")
 
 
 def load_full_rank(base: PreTrainedModel, parent: Stage) -> None:

@@ -76,13 +76,12 @@ class GorpAdamW(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group, name, parameter in self._named():
+        for _, name, parameter in self._named():  # all before the first update: a refused step changes nothing
             if parameter.grad is not None:
-                try:
-                    self._update(parameter, group)
-                except ValueError as error:
-                    step = int(self.state[parameter].get("step", 0)) + 1
-                    raise FloatingPointError(f"{name}, step {step}: {error}") from None
+                check_finite(name, parameter.grad, int(self.state[parameter].get("step", 0)) + 1)
+        for group, _, parameter in self._named():
+            if parameter.grad is not None:
+                self._update(parameter, group)
         return loss
 
     def _update(self, parameter: Tensor, group: dict) -> None:
@@ -126,6 +125,12 @@ def adam_step(
     exp_avg_sq.mul_(betas[1]).addcmul_(R, R, value=1 - betas[1])
     denominator = (exp_avg_sq.sqrt() / (1 - betas[1] ** step) ** 0.5).add_(eps)
     return (exp_avg / denominator).div_(1 - betas[0] ** step)
+
+
+def check_finite(name: str, gradient: Tensor, step: int) -> None:
+    """Raises FloatingPointError that names the parameter and the step unless every entry is finite."""
+    if not torch.isfinite(gradient).all():
+        raise FloatingPointError(f"{name}, step {step}: the gradient is not finite")
 
 
 def check_options(group: Mapping[str, Any]) -> None:

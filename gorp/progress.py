@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 
 class Progress:
-    """Counts `total` units; `advance(note=...)` after each. Lines come at most every `every` seconds, and at the end."""
+    """Counts `total` units; `advance(note=...)` after each. At most a line each `every` seconds, and one at the end."""
 
     def __init__(self, what: str, total: int, every: float = 10.0):
         self.what, self.total, self.every = what, total, every

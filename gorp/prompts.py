@@ -69,6 +69,8 @@ def cut_sentence(ids: list[int], offsets: list[tuple[int, int]], span: Sequence[
     """Drops the last `excess` tokens (or as many as there are) that lie wholly inside the character span."""
     inside = [i for i, (start, end) in enumerate(offsets) if span[0] <= start < end <= span[1]]
     dropped = set(inside[-excess:])
+    first = min((offsets[i][0] for i in dropped), default=span[1])
+    dropped.update(i for i in inside if offsets[i][1] > first)  # byte-level tokens may share one character
     return [token for i, token in enumerate(ids) if i not in dropped]
 
 

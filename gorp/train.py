@@ -16,6 +16,7 @@ from gorp.errors import UserError
 from gorp.files import read_jsonl
 from gorp.methods import make_method
 from gorp.models import Adapted, attach, concatenated_lora, load_base, lora_config
+from gorp.optimizer import check_finite
 from gorp.progress import Progress
 from gorp.prompts import IGNORED, Example, collate, tokenize
 from gorp.settings import TrainSettings
@@ -29,6 +30,8 @@ def train_stage(
     `data` holds rendered rows (gorp.prompts.render) of one task. Raises UserError for what a user can put right.
     """
     rows = read_jsonl(data)
+    if not rows:
+        raise UserError(f"{data}: no rows to train on")
     task = rows[0]["task"]
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
@@ -97,6 +100,8 @@ def fit(
         for batch in batches:
             rows = [examples[i] for i in batch]
             loss = backward(adapted.model, rows, tokenizer, settings.micro_batch_size)
+            for name, parameter in adapted.trained.items():  # clipping would spread a NaN over all of them
+                check_finite(name, parameter.grad, len(losses) + 1)
             torch.nn.utils.clip_grad_norm_(adapted.trained.values(), settings.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
