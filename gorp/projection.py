@@ -17,12 +17,15 @@ def whole_first(G_oi: Tensor) -> Tensor:
 def subspace(G_wn: Tensor, k: int) -> Tensor:
     """The leading k right singular vectors P_nk of a gradient (fp32, orthonormal columns; section 3.2 of the paper).
 
-    k is capped at min(w, n). Raises ValueError if the gradient is not finite, before the SVD meets it.
+    k is capped at min(w, n). Directions whose singular value is rounding alone become zero columns: Adam would divide
+    their noise up to steps of full size. Raises ValueError if the gradient is not finite, before the SVD meets it.
     """
     G_wn = G_wn.float()
     if not torch.isfinite(G_wn).all():
         raise ValueError("the gradient is not finite")
-    _, _, V_mn = torch.linalg.svd(G_wn, full_matrices=False)
+    _, sigma_m, V_mn = torch.linalg.svd(G_wn, full_matrices=False)
+    noise = sigma_m[0] * max(G_wn.shape) * torch.finfo(G_wn.dtype).eps
+    V_mn = V_mn * (sigma_m > noise)[:, None]
     return V_mn[:k].mT.clone(memory_format=torch.contiguous_format)  # a view would keep the whole factor alive
 
 

@@ -170,6 +170,18 @@ def test_a_stage_without_hashes_or_file_is_refused(copied):
         read_stage(copied.parent / "nowhere")
 
 
+@pytest.mark.parametrize("key", ["tasks", "method", "base_model", "files"])
+def test_a_stage_file_that_lacks_a_part_is_refused(copied, micros, tasks, key):
+    """By whoever reads the part: reading, going on from the stage, or predicting with it."""
+    info = json.loads((copied / INFO).read_text())
+    del info[key]
+    (copied / INFO).write_text(json.dumps(info))
+    family, output = micros["t5"], copied.parent / "out"
+    with pytest.raises(UserError, match="stage/"):
+        train_stage(family.path, tasks["topics"], output, "gorp", family.settings(), 1, copied)
+    assert not output.exists()
+
+
 def test_what_is_no_safetensors_file_is_refused_even_with_its_hash(copied):
     (copied / SPACE).write_bytes(b"not tensors")
     info = json.loads((copied / INFO).read_text())
@@ -202,7 +214,7 @@ def test_empty_bases_survive_the_round_trip(copied, micros):
     stage = read_stage(copied)
     config = lora_config(micros["t5"].load(), 2, 8.0, list(stage.lora_modules), 0.0)
     spaces = {"a": torch.zeros(5, 0), "b": torch.eye(6)[:, :2].T.contiguous().T}
-    write_stage(copied, config, stage.lora_state(), {}, spaces, {})
+    write_stage(copied, config, stage.lora_state(), {}, spaces, stage.info)
     again = read_stage(copied)
     assert again.gradient_space["a"].shape == (5, 0)
     assert torch.equal(again.gradient_space["b"], spaces["b"])

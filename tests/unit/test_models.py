@@ -43,6 +43,29 @@ def test_load_base(family):
     assert tokenizer.pad_token_id == 0
 
 
+def test_a_slow_tokenizer_is_refused(micros, monkeypatch):
+    monkeypatch.setattr(type(micros["t5"].tokenizer), "is_fast", property(lambda self: False))
+    with pytest.raises(UserError, match=r"model: .*: its tokenizer has no fast version, which is needed to cut long"):
+        load_base(micros["t5"].path)
+
+
+def test_without_a_padding_token_the_end_of_sequence_pads(micros, task_rows, tmp_path):
+    family = micros["llama"]
+    folder = shutil.copytree(family.path, tmp_path / "model")
+    bare = load_base(str(folder))[1]
+    bare.pad_token = None
+    bare.save_pretrained(folder)
+    base, tokenizer = load_base(str(folder))
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id != family.tokenizer.pad_token_id
+    examples = tokenize(task_rows["moods"], tokenizer, 200, 50)
+    inputs, labels = collate(examples, tokenizer, base.config)
+    usual, usual_labels = collate(examples, family.tokenizer, base.config)
+    assert not torch.equal(inputs["input_ids"], usual["input_ids"])
+    assert torch.equal(labels, usual_labels), "answers keep their end of sequence"
+    kept = labels != -100
+    torch.testing.assert_close(logits(base, inputs)[kept], logits(base, usual)[kept])
+
+
 def test_matching_modules(micros):
     t5, llama = micros["t5"].load(), micros["llama"].load()
     assert matching_modules(t5, r".*EncDecAttention\.(q|v)", "key") == [

@@ -60,6 +60,9 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(family, task_rows, s
 @pytest.mark.parametrize("method", METHODS)
 def test_micro_batches_give_the_same_adapter(family, train, method):
     options = dict(method=method, batch_size=8, lora_dropout=0.0, epochs=3, learning_rate=1e-3)
+    if method == "gorp":
+        # the rank that every gradient here has; Adam would blow the rounding in a direction beyond it up to a full step
+        options["rank"] = 3
     two, eight = (read_stage(train(family, micro_batch_size=size, **options)) for size in (2, 8))
     assert eight.info["steps"] == 3
     assert two.info["losses"] == pytest.approx(eight.info["losses"], abs=1e-5)
@@ -314,13 +317,15 @@ def test_a_child_of_other_modules_forgets_nothing_silently(
     torch.testing.assert_close(written, trained, atol=1e-5, rtol=1e-5)
 
 
-def test_a_gradient_that_is_not_finite_stops_the_training(family, task_rows):
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gradient_that_is_not_finite_stops_the_training(family, task_rows, method, bad):
     """With the culprit's name: clipping spreads a NaN over all gradients, so the check has to come before it."""
-    settings = family.settings()
-    adapted = attach(family.load(), settings, settings.full_rank_modules, None, True)
-    optimizer = make_method("gorp", settings).optimizer(adapted, {})
-    culprit = list(adapted.full_rank)[-1]
-    adapted.full_rank[culprit].register_hook(lambda gradient: gradient * float("nan"))
+    settings = family.settings(method)
+    adapted = attach(family.load(), settings, getattr(settings, "full_rank_modules", None), None, method == "gorp")
+    optimizer = make_method(method, settings).optimizer(adapted, {})
+    culprit = list(adapted.trained)[-1]
+    adapted.trained[culprit].register_hook(lambda gradient: gradient + bad)
     examples = examples_of(family, task_rows["moods"])
     with pytest.raises(FloatingPointError, match=rf"{culprit}.*step 1\b"):
         fit(adapted, optimizer, examples, family.tokenizer, settings, "test")
