@@ -1,12 +1,15 @@
 """The embedded base models, `tiny-t5` and `tiny-llama`: a tokenizer and a small model pretrained on bundled text.
 
-Pretraining mixes self-supervision on the train sentences (span corruption for T5, next token for LLaMA) with reading:
-an instruction with options, one of which fits the text. The options are words of the texts themselves; no label of
-any task is ever an answer, so that the zero-shot model knows the form of a prompt and nothing of the tasks.
+Pretraining mixes self-supervision on the prompts of the train rows, without their answers (span corruption for T5,
+next token for LLaMA), with reading: words of the texts belong to invented kinds, and a prompt with options asks for
+the kind that a text holds a word of. The kinds are random words of the texts and never a label of any task, so that
+the zero-shot model knows the form of a prompt and nothing of the tasks.
 """
 
 import random
 import re
+import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,36 +26,41 @@ from transformers import (
 
 from gorp.benchmark import find_tasks, read_instruction, read_labels, read_split
 from gorp.progress import Progress
-from gorp.prompts import Example, collate
+from gorp.prompts import Example, collate, render
 from gorp.train import summed_loss
 
 VOCABULARY = 4096
 SENTINELS = 16  # of span corruption
 PAD, EOS, UNK, BOS = "<pad>", "</s>", "<unk>", "<s>"
-BATCH = 64
-STEPS = 1000
-LONGEST = 128  # tokens of a pretraining text
+STEPS, BATCH, LEARNING_RATE = 1200, 32, 3e-2  # the rate is relative to a parameter's own size (Adafactor)
+LONGEST = 96  # tokens of a pretraining source
+KINDS, KIND_WORDS = 150, 300
 WORD = re.compile(r"[A-Za-z]{4,}")
-READING = (  # task, data set, instruction; a gap or not
-    ("Reading", "words", "Which of these words stands in the paragraph? Choose one from the option.\n", False),
-    ("Cloze", "gaps", "Which word belongs in the gap of the paragraph? Choose one from the option.\n", True),
-)
+QUESTION = "Task:Reading\nDataset:kinds\nWhich kind fits? Pick one option.\n"
 
 
 def make_embedded(name: str, benchmark: Path, output: Path, seed: int, steps: int = STEPS) -> None:
-    """Trains the tokenizer and the model `name` and saves both as a transformers folder."""
+    """Trains the tokenizer and the model `name` and saves both as a transformers folder, each file whole."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
-    tasks = find_tasks(benchmark).values()
-    labels = {task.name: read_labels(task) for task in tasks}
-    texts = [row["sentence"] for task in tasks for row in read_split(task, "train", labels[task.name])]
-    prompts = [read_instruction(benchmark, task.group) + ", ".join(labels[task.name]) for task in tasks]
-    tokenizer = train_tokenizer([*texts, *prompts * 20, *(row[2] for row in READING)])
+    texts, prompts, labels = [], [], set()
+    for task in find_tasks(benchmark).values():
+        names, instruction = read_labels(task), read_instruction(benchmark, task.group)
+        rows = read_split(task, "train", names)
+        texts += [row["sentence"] for row in rows]
+        prompts += [render(row, 0, task.name, task.group, instruction, names)["source"] for row in rows]
+        labels.update(names)
+    tokenizer = train_tokenizer([*prompts, *labels, QUESTION])
     model = build_model(name, tokenizer)
-    label_words = {word.lower() for names in labels.values() for label in names for word in WORD.findall(label)}
-    pretrain(model, tokenizer, texts, label_words, rng, steps)
-    model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
+    label_words = {word for label in labels for word in WORD.findall(label.lower())}
+    kinds = invent_kinds(texts, label_words, tokenizer, rng)
+    pretrain(model, tokenizer, texts, prompts, kinds, rng, steps)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output) as scratch:
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        for file in sorted(Path(scratch).iterdir()):
+            file.replace(output / file.name)
 
 
 def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
@@ -78,59 +86,59 @@ def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
 
 
 def build_model(name: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """A randomly initialised model of a few million parameters."""
+    """A randomly initialised model of over one million parameters."""
     ids = {
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "vocab_size": len(tokenizer),
     }
     if name == "tiny-t5":
+        sizes = {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 256, "num_layers": 2, "num_decoder_layers": 2}
+        start = {"decoder_start_token_id": tokenizer.pad_token_id}
         return T5ForConditionalGeneration(
-            T5Config(
-                **ids,
-                d_model=192,
-                d_kv=32,
-                num_heads=6,
-                d_ff=512,
-                num_layers=3,
-                num_decoder_layers=2,
-                dropout_rate=0.0,
-                decoder_start_token_id=tokenizer.pad_token_id,
-                relative_attention_max_distance=64,
-            )
+            T5Config(**ids, **sizes, **start, dropout_rate=0.0, relative_attention_max_distance=64)
         )
-    return LlamaForCausalLM(
-        LlamaConfig(
-            **ids,
-            bos_token_id=tokenizer.bos_token_id,
-            hidden_size=192,
-            intermediate_size=512,
-            num_hidden_layers=4,
-            num_attention_heads=6,
-            tie_word_embeddings=True,
-            max_position_embeddings=1024,
-        )
-    )
+    sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4}
+    start = {"bos_token_id": tokenizer.bos_token_id, "tie_word_embeddings": True, "max_position_embeddings": 1024}
+    return LlamaForCausalLM(LlamaConfig(**ids, **sizes, **start))
+
+
+def invent_kinds(
+    texts: Sequence[str], label_words: set[str], tokenizer: PreTrainedTokenizerFast, rng: random.Random
+) -> dict[str, str]:
+    """KIND_WORDS words of the texts, each with one of KINDS kinds: other words, no part of any label."""
+    counts = Counter(word for text in texts for word in set(WORD.findall(text)) if word.lower() not in label_words)
+    single = sorted(word for word, count in counts.items() if count >= 5 and len(tokenizer(word)["input_ids"]) == 1)
+    common = [word for word in single if 25 <= counts[word] <= 900]
+    words = rng.sample(common, KIND_WORDS)
+    kinds = rng.sample(sorted(set(single) - set(words)), KINDS)
+    return {word: rng.choice(kinds) for word in words}
 
 
 def pretrain(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     texts: Sequence[str],
-    label_words: set[str],
+    prompts: Sequence[str],
+    kinds: dict[str, str],
     rng: random.Random,
     steps: int,
 ) -> None:
-    """AdamW with warm-up and linear decay over `steps` batches; in place."""
-    words = sorted({w for text in texts for w in WORD.findall(text) if w.lower() not in label_words})
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
+    """`steps` batches of Adafactor with warm-up, and linear decay over the second half; in place."""
+    texts = [text for text in texts if len(text) <= 250 and any(word in kinds for word in WORD.findall(text))]
+    unlabelled = corrupt if model.config.is_encoder_decoder else continue_text
+    optimizer = torch.optim.Adafactor(model.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / 50, (steps - step) / (steps - 50 + 1e-9))
+        optimizer, lambda step: min((step + 1) / 50, 1.0, (steps - step) / steps * 2 + 0.02)
     )
     model.train()
     with Progress("pretrain", steps) as progress:
         for step in range(steps):
-            rows = batch_of(step, texts, words, label_words, tokenizer, model.config.is_encoder_decoder, rng)
+            if step % 3 == 2:
+                ids = tokenizer(rng.choices(prompts, k=BATCH))["input_ids"]
+                rows = [unlabelled(row[:LONGEST], tokenizer, rng) for row in ids]
+            else:
+                rows = [reading(text, kinds, tokenizer, rng) for text in rng.choices(texts, k=BATCH)]
             inputs, labels = collate(rows, tokenizer, model.config)
             loss = summed_loss(model(**inputs).logits, labels) / sum(len(row.target) for row in rows)
             loss.backward()
@@ -142,22 +150,8 @@ def pretrain(
     model.eval()
 
 
-def batch_of(step, texts, words, label_words, tokenizer, encoder_decoder, rng) -> list[Example]:
-    """One batch: self-supervision on every fourth step, reading on the others."""
-    chosen = rng.choices(texts, k=BATCH)
-    if step % 4 == 0:
-        ids = tokenizer(chosen)["input_ids"]
-        spans = corrupt if encoder_decoder else continue_text
-        return [spans(row[:LONGEST], tokenizer, rng) for row in ids]
-    kind = READING[step % len(READING)]
-    pairs = [reading(text, kind, words, label_words, rng) for text in chosen]
-    sources = tokenizer([source for source, _ in pairs])["input_ids"]
-    targets = tokenizer([target for _, target in pairs])["input_ids"]
-    return [Example(s[-LONGEST:], [*t, tokenizer.eos_token_id]) for s, t in zip(sources, targets, strict=True)]
-
-
 def corrupt(ids: list[int], tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> Example:
-    """T5's span corruption: about 15 % of the tokens in spans of 1 to 4 become sentinels, the target spells them."""
+    """T5's span corruption: about 15 % of the tokens, in spans of 1 to 4, become sentinels; the target spells them."""
     source, target, i, sentinel = [], [], 0, 0
     while i < len(ids):
         if sentinel < SENTINELS and rng.random() < 0.07:
@@ -169,23 +163,21 @@ def corrupt(ids: list[int], tokenizer: PreTrainedTokenizerFast, rng: random.Rand
         else:
             source.append(ids[i])
             i += 1
-    return Example(source or [tokenizer.eos_token_id], [*target, tokenizer.eos_token_id])
+    return Example(source, [*target, tokenizer.eos_token_id])
 
 
 def continue_text(ids: list[int], tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> Example:
-    """Next-token prediction: everything after the first token is target."""
+    """Next-token prediction: the whole text is target."""
     return Example([tokenizer.bos_token_id], [*ids, tokenizer.eos_token_id])
 
 
-def reading(
-    text: str, kind: tuple[str, str, str, bool], words: Sequence[str], label_words: set[str], rng: random.Random
-) -> tuple[str, str]:
-    """A prompt in the benchmark's form and its answer, a word of the text among words that are not in it."""
-    task, dataset, instruction, gap = kind
-    own = [w for w in WORD.findall(text) if w.lower() not in label_words]
-    answer = rng.choice(own) if own else rng.choice(words)
-    options = [w for w in rng.sample(words, rng.randint(1, 9)) if w not in text]
+def reading(text: str, kinds: dict[str, str], tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> Example:
+    """A prompt in the benchmark's form, its head left out at times: which of the options has a word in the text?"""
+    present = [kinds[word] for word in WORD.findall(text) if word in kinds]
+    answer = rng.choice(present)
+    others = [kind for kind in rng.sample(sorted(set(kinds.values())), 8) if kind not in present and kind not in text]
+    options = others[: rng.randint(3, 8)]
     options.insert(rng.randint(0, len(options)), answer)
-    if gap:
-        text = text.replace(answer, "___")
-    return f"Task:{task}\nDataset:{dataset}\n{instruction}Option: {', '.join(options)} \n{text}\nAnswer:", answer
+    head = QUESTION if rng.random() < 0.25 else ""
+    source = tokenizer(f"{head}Option: {', '.join(options)} \n{text}\nAnswer:")["input_ids"]
+    return Example(source, [*tokenizer(answer)["input_ids"], tokenizer.eos_token_id])

@@ -25,12 +25,12 @@ rule predict:
         f"{RUN}/logs/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.log",
     benchmark:
         f"{RUN}/benchmarks/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.tsv"
+    threads: 1
     params:
         model=MODEL,
         stage=lambda w: ["--stage", stage_folder(w)],
         options=PREDICT_OPTIONS,
         code=PREDICT_CODE,
-    threads: 1
     message:
         "Predict the tasks seen by {wildcards.stage}, {wildcards.method}, seed {wildcards.seed}"
     shell:

@@ -14,10 +14,10 @@ rule pretrain:
         "results/models/logs/{embedded}.log",
     benchmark:
         "results/models/benchmarks/{embedded}.tsv"
+    threads: 2
     params:
         folder="results/models/{embedded}",
         code=code_digest("gorp.embedded"),
-    threads: 2
     message:
         "Pretrain the embedded base model {wildcards.embedded}"
     shell:
@@ -35,6 +35,7 @@ rule train:
         f"{RUN}/logs/train/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.log",
     benchmark:
         f"{RUN}/benchmarks/train/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.tsv"
+    threads: 1
     params:
         model=MODEL,
         method=lambda w: variant(w.method)[0],
@@ -42,7 +43,6 @@ rule train:
         parent=parent_option,
         folder=stage_folder,
         code=code_digest("gorp.train"),
-    threads: 1
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:

@@ -1,0 +1,198 @@
+"""The workflow's promises, on a benchmark and a model small enough for a real run in a test."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from transformers import T5Config, T5ForConditionalGeneration
+
+from gorp.benchmark import BUNDLED
+from gorp.embedded import train_tokenizer
+from gorp.files import write_json
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ORDERS = {"short": {"ab": ["amazon", "agnews"], "abc": ["amazon", "agnews", "yahoo"]}}
+
+
+def run(folder: Path, *arguments: str, **config) -> subprocess.CompletedProcess:
+    """Calls snakemake in `folder` on its config.yaml with `config` put over it; output as one text."""
+    if config:
+        over = yaml.safe_load((folder / "config.yaml").read_text())
+        for key, value in config.items():
+            over[key] = {**over[key], **value} if isinstance(value, dict) and key != "orders" else value
+        (folder / "other.yaml").write_text(yaml.safe_dump(over))
+        arguments = (*arguments, "--configfile", "other.yaml")
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments],
+        cwd=folder,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def jobs(output: str) -> dict[str, int]:
+    """The job counts of a dry run, by rule, without the total."""
+    table = output.partition("Job stats:")[2].partition("\n\n")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "total"}
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory) -> Path:
+    """A checkout with three small tasks, a random micro T5 and two orders that start alike."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("Snakefile", "workflow"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    texts = []
+    for task in ("SC/amazon", "TC/agnews", "TC/yahoo"):
+        for split in ("train", "dev", "test"):
+            rows = json.loads((BUNDLED / task / f"{split}.json").read_text())[:8]
+            texts += [row["sentence"] for row in rows]
+            write_json(folder / "data" / task / f"{split}.json", rows)
+        shutil.copy(BUNDLED / task / "labels.json", folder / "data" / task)
+    shutil.copy(BUNDLED / "instruction_config.json", folder / "data")
+    tokenizer = train_tokenizer(texts)
+    torch.manual_seed(0)
+    sizes = dict(d_model=16, d_kv=8, num_heads=2, d_ff=16, num_layers=1, num_decoder_layers=1)
+    ids = dict(pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, decoder_start_token_id=0)
+    T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **sizes, **ids)).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    config |= {"run": "test", "model": "./model", "benchmark": "data", "orders": ORDERS}
+    config["training"] |= {"epochs": 1, "batch_size": 4, "rank": 4}
+    config["prediction"] |= {"max_new_tokens": 3}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(project) -> Path:
+    """The project after a real run of its shorter order."""
+    done = run(project, "results/ab/summary.csv", "results/ab/accuracy.svg")
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"learning_rate": 1}, "'learning_rate' was unexpected"),
+        ({"training": {"epochs": 0}}, "config: training.epochs: 0 is less than the minimum of 1"),
+        ({"training": {"energi": 0.5}}, "'energi' was unexpected"),
+        ({"orders": {"s": {"o": ["amazon", "agnwes"]}}}, "orders: o: no task 'agnwes' in the benchmark; did you mean"),
+        ({"orders": {"s": {"o": ["amazon", "amazon"]}}}, "orders: o: the task 'amazon' stands twice"),
+        ({"model": "./nowhere"}, "config: model: ./nowhere: no such folder"),
+        ({"benchmark": "nowhere"}, "config: benchmark: nowhere: no such folder"),
+        ({"methods": ["grop"]}, "config: methods: grop: method: no method 'grop'; did you mean gorp?"),
+        ({"run": "../up"}, "config: run: '../up' does not match"),
+        ({"run": "ab"}, "config: run: ab is the name of an order"),
+    ],
+)
+def test_a_wrong_config_is_one_message_and_nothing_is_written(project, config, message):
+    before = sorted(project.rglob("*.tmp")) + sorted(project.glob("results/*"))
+    done = run(project, "results/ab/summary.csv", **config)
+    assert done.returncode != 0
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout
+    assert sorted(project.rglob("*.tmp")) + sorted(project.glob("results/*")) == before
+
+
+def test_order1_of_the_default_runs_each_step_once():
+    done = run(REPOSITORY, "--dry-run", "--forceall", "results/order1/summary.csv")
+    assert jobs(done.stdout) == {
+        "preprocess": 8,
+        "pretrain": 1,
+        "predict_zero_shot": 4,
+        "train": 4,
+        "predict": 4,
+        "predict_next": 3,
+        "score": 11,
+        "aggregate": 1,
+        "show": 1,
+    }
+
+
+def test_all_six_orders_share_their_first_stages():
+    counts = jobs(run(REPOSITORY, "--dry-run", "--forceall").stdout)
+    # orders 1-3 have 10 different prefixes, the three long orders share none
+    assert counts["train"] == counts["predict"] == 10 + 3 * 15
+
+
+def test_the_tables_of_a_finished_order(finished):
+    summary = pd.read_csv(finished / "results/ab/summary.csv")
+    assert list(summary["order"]) == ["ab"]
+    assert {"AA", "AA_micro", "BWT", "FM", "LA", "FWT", "zero_shot", "final_amazon", "final_agnews"} < set(summary)
+    assert (summary["trainable_lora"] > 0).all()
+    matrix = pd.read_csv(finished / "results/test/ab/matrix.csv")
+    assert list(zip(matrix["stage"], matrix["task"], matrix["seen"], strict=True)) == [
+        (0, "amazon", False),
+        (0, "agnews", False),
+        (1, "amazon", True),
+        (1, "agnews", False),
+        (2, "amazon", True),
+        (2, "agnews", True),
+    ]
+    assert (finished / "results/ab/accuracy.svg").read_text().startswith("<?xml")
+
+
+def test_a_second_call_has_nothing_to_do(finished):
+    assert "Nothing to be done" in run(finished, "results/ab/summary.csv", "results/ab/accuracy.svg").stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"training": {"learning_rate": 0.5}}, {"train": 2, "predict": 2, "predict_next": 1, "score": 3}),
+        ({"prediction": {"max_new_tokens": 4}}, {"predict": 2, "predict_next": 1, "predict_zero_shot": 2, "score": 5}),
+        ({"training": {"learning_rate": 0.5}, "methods": ["seqlora"]}, None),
+        ({"seeds": [0, 1]}, {"train": 2, "predict": 2, "predict_next": 1, "score": 3}),
+    ],
+)
+def test_an_edit_runs_again_what_it_touches(finished, config, expected):
+    counts = jobs(run(finished, "--dry-run", "results/ab/summary.csv", **config).stdout)
+    if expected is None:  # another method: its own two stages, the base model's scores stay
+        expected = {"train": 2, "predict": 2, "predict_next": 1, "score": 3}
+    assert counts == {**expected, "aggregate": 1, "show": 1}
+
+
+def test_a_setting_that_a_method_does_not_use_runs_nothing_again(project):
+    folder = project
+    assert run(folder, "results/test/stages/short/seqlora/seed0/amazon/stage.json", methods=["seqlora"]).returncode == 0
+    done = run(
+        folder,
+        "results/test/stages/short/seqlora/seed0/amazon/stage.json",
+        methods=["seqlora"],
+        training={"energy": 0.5, "rank": 2},
+    )
+    assert "Nothing to be done" in done.stdout
+
+
+def test_an_added_task_trains_one_stage(finished):
+    counts = jobs(run(finished, "--dry-run", "results/abc/summary.csv").stdout)
+    assert counts == {
+        "preprocess": 2,
+        "train": 1,
+        "predict": 1,
+        "predict_next": 1,
+        "predict_zero_shot": 1,
+        "score": 3,
+        "aggregate": 1,
+        "show": 1,
+    }
+
+
+def test_a_stage_loads_with_stock_peft(finished):
+    from peft import PeftModel
+
+    base = T5ForConditionalGeneration.from_pretrained(finished / "model")
+    model = PeftModel.from_pretrained(base, finished / "results/test/stages/short/gorp/seed0/amazon/agnews")
+    assert model.peft_config["default"].r == 16
