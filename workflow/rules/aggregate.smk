@@ -10,6 +10,8 @@ rule aggregate:
         f"{RUN}/logs/aggregate/{{order}}.log",
     benchmark:
         f"{RUN}/benchmarks/aggregate/{{order}}.tsv"
+    conda:
+        "../envs/gorp.yaml"
     params:
         tasks=lambda w: ORDERS[w.order],
         runs=order_runs(),
@@ -39,6 +41,8 @@ rule show:
         f"{RUN}/benchmarks/show/{{order}}/{{table}}.tsv"
     wildcard_constraints:
         table="|".join(TABLES),
+    conda:
+        "../envs/gorp.yaml"
     message:
         "Show {wildcards.table} of {wildcards.order}"
     shell:

@@ -15,8 +15,8 @@ from gorp.results import order_scores
 from gorp.settings import used_settings
 from gorp.sources import EMBEDDED, check_model, is_local
 
-# the `gorp` command of the environment that runs Snakemake, activated or not
-shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+# without an activated environment, the `gorp` command beside the Python that runs Snakemake
+shell.prefix(f"set -euo pipefail; export PATH=$PATH:{shlex.quote(str(Path(sys.executable).parent))}; ")
 
 
 def relative(path):
@@ -31,8 +31,8 @@ def check_config():
     except WorkflowError as error:
         cause = error.__cause__ or error.__context__
         if hasattr(cause, "json_path"):
-            key = cause.json_path.removeprefix("$").removeprefix(".")
-            raise WorkflowError(f"config: {key + ': ' if key else ''}{cause.message}") from None
+            places = [cause.json_path.removeprefix("$.")] if cause.path else []
+            raise WorkflowError(": ".join(["config", *places, cause.message])) from None
         raise
     try:
         root = relative(benchmark_root(config["benchmark"]))

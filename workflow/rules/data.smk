@@ -11,6 +11,8 @@ rule preprocess:
         f"{RUN}/logs/preprocess/{{task}}/{{split}}.log",
     benchmark:
         f"{RUN}/benchmarks/preprocess/{{task}}/{{split}}.tsv"
+    conda:
+        "../envs/gorp.yaml"
     params:
         benchmark=config["benchmark"],
         instruction=lambda w: read_instruction(ROOT_OF_BENCHMARK, TASKS[w.task].group),

@@ -25,6 +25,8 @@ rule predict:
         f"{RUN}/logs/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.log",
     benchmark:
         f"{RUN}/benchmarks/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.tsv"
+    conda:
+        "../envs/gorp.yaml"
     threads: 1
     params:
         model=MODEL,
@@ -83,6 +85,8 @@ rule score:
         f"{RUN}/logs/score/{{what}}.log",
     benchmark:
         f"{RUN}/benchmarks/score/{{what}}.tsv"
+    conda:
+        "../envs/gorp.yaml"
     params:
         code=code_digest("gorp.metrics"),
     message:

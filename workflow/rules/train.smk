@@ -14,6 +14,8 @@ rule pretrain:
         "results/models/logs/{embedded}.log",
     benchmark:
         "results/models/benchmarks/{embedded}.tsv"
+    conda:
+        "../envs/gorp.yaml"
     threads: 2
     params:
         folder="results/models/{embedded}",
@@ -26,7 +28,7 @@ rule pretrain:
 
 rule train:
     input:
-        data=lambda w: rendered([w.stage.rpartition("/")[2]], "train"),
+        data=lambda w: rendered([Path(w.stage).name], "train"),
         model=model_files,
         parent=parent_files,
     output:
@@ -35,6 +37,8 @@ rule train:
         f"{RUN}/logs/train/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.log",
     benchmark:
         f"{RUN}/benchmarks/train/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.tsv"
+    conda:
+        "../envs/gorp.yaml"
     threads: 1
     params:
         model=MODEL,
