@@ -6,74 +6,56 @@ from .base import fill, items, pick, sentences
 
 TOPICS = {
     "World": {
-        "actor": items(
-            """rebels; diplomats; refugees; peace envoys; soldiers; protesters; militants; cabinet ministers;
-            militia men; aid workers; border guards; voters; hostages; the army; the embassy; opposition leaders"""
-        ),
+        "actor": items("rebels; diplomats; refugees; peace envoys; soldiers; protesters; militants; cabinet ministers"),
         "act": items(
-            """signed a cease-fire; fled the fighting; stormed the parliament; freed the prisoners;
-            called for elections; shelled a village; crossed the border; blocked the peace plan;
-            denounced the coup; demanded asylum; marched against the regime; rejected the treaty;
-            buried the victims of the blast; declared martial law; asked for food aid; bombed a checkpoint"""
+            """signed a cease-fire; fled the fighting; stormed the parliament; freed the prisoners; called for
+        elections; shelled a village; crossed the border; blocked the peace plan"""
         ),
         "thing": items(
-            """the truce talks; the refugee camp; the nuclear treaty; the disputed province; the hostage crisis;
-            the civil war; the flood relief; the bomb attack; the presidential palace; the exile of the dictator;
-            the war crimes trial; the humanitarian convoy; the ethnic violence; the United Nations vote"""
+            """the truce talks; the refugee camp; the nuclear treaty; the disputed province; the hostage crisis; the
+        civil war; the flood relief; the bomb attack"""
         ),
     },
     "Sports": {
         "actor": items(
-            """the striker; the goalkeeper; the quarterback; the coach; the sprinter; the tennis champion;
-            the rookie pitcher; the cyclists; the home team; the swimmers; the boxer; the defender; the golfer;
-            the relay squad; the skaters; the captain"""
+            """the striker; the goalkeeper; the quarterback; the coach; the sprinter; the tennis champion; the rookie
+        pitcher; the cyclists"""
         ),
         "act": items(
-            """scored twice; won the final; lost in overtime; broke the track record; missed a penalty;
-            took the gold medal; beat the league leaders; tore a knee ligament; served nine aces; hit a home run;
-            reached the semifinal; signed with a new club; was benched for the match; threw a touchdown pass;
-            sank a long putt; climbed the standings"""
+            """scored twice; won the final; lost in overtime; broke the track record; missed a penalty; took the gold
+        medal; beat the league leaders; tore a knee ligament"""
         ),
         "thing": items(
             """the cup tie; the playoff game; the Olympic trial; the transfer window; the season opener; the title race;
-            the sold-out stadium; the tournament draw; the doping test; the halftime lead; the marathon course;
-            the away fans; the referee; the championship round"""
+        the sold-out stadium; the tournament draw"""
         ),
     },
     "Business": {
         "actor": items(
-            """shareholders; the retailer; the car maker; investors; the central bank; the airline; oil traders;
-            the lender; bond buyers; the insurer; the brewer; the chief executive; stock brokers;
-            the mining group; auditors; the supermarket chain"""
+            """shareholders; the retailer; the car maker; investors; the central bank; the airline; oil traders; the
+        lender"""
         ),
         "act": items(
-            """cut its profit forecast; raised interest rates; agreed to a merger; sold shares;
-            filed for bankruptcy; reported record earnings; laid off workers; paid a dividend;
-            rejected the takeover bid; lifted crude prices; missed revenue targets; refinanced its debt;
-            closed three factories; bought a rival; posted a quarterly loss; cut costs"""
+            """cut its profit forecast; raised interest rates; agreed to a merger; sold shares; filed for bankruptcy;
+        reported record earnings; laid off workers; paid a dividend"""
         ),
         "thing": items(
-            """the quarterly results; the share price; the trade deficit; the housing market; the buyout offer;
-            the inflation figures; the stock exchange; the pension fund; consumer spending; the export boom;
-            the oil futures; the weak currency; the credit rating; the price war"""
+            """the quarterly results; the share price; the trade deficit; the housing market; the buyout offer; the
+        inflation figures; the stock exchange; the pension fund"""
         ),
     },
     "Science or Technology": {
         "actor": items(
             """astronomers; chip designers; the search engine; researchers; the space probe; programmers; hackers;
-            biologists; the browser maker; the satellite; geneticists; the laptop maker; the robot; engineers;
-            the telescope; physicists"""
+        biologists"""
         ),
         "act": items(
-            """patched a security hole; mapped the genome; released a software update; spotted a distant galaxy;
-            tested a faster processor; launched into orbit; blocked spam email; decoded a gene; found water on Mars;
-            unveiled a new phone; stopped a virus; measured the ozone layer; photographed a comet;
-            opened the source code; shrank the microchip; found a fossil"""
+            """patched a security hole; mapped the genome; released a software update; spotted a distant galaxy; tested
+        a faster processor; launched into orbit; blocked spam email; decoded a gene"""
         ),
         "thing": items(
-            """the wireless network; the moon mission; the operating system; the stem cell study; the web server;
-            the particle experiment; the download service; the climate model; the video game console; the rocket engine;
-            the computer worm; the solar panel; the broadband link; the laboratory data"""
+            """the wireless network; the moon mission; the operating system; the stem cell study; the web server; the
+        particle experiment; the download service; the climate model"""
         ),
     },
 }
