@@ -12,24 +12,22 @@ ADJECTIVES = {
 
 VERDICTS = {
     "very negative": items(
-        """I want my money back; never again; it was a complete disaster; I regret every cent; it made me furious;
+        """I want my money back; it ruined my week; it was a complete disaster; I regret every cent; it made me furious;
         stay far away"""
     ),
     "negative": items(
-        """I expected more; it let me down; I would rather skip it; it fell short; I was hardly impressed; it broke
-        its promise"""
+        """I expected more; it let me down; I would rather skip it; it fell short; I was hardly impressed; I was rather annoyed"""
     ),
     "neutral": items(
         """it has its pros and cons; I could take it or leave it; it does the job and no more; I have mixed
         feelings; some parts work and some do not; I feel indifferent"""
     ),
     "positive": items(
-        """I am glad I chose it; I like it; it was worth the price; I would pick it again; it made me smile; it
-        serves me well"""
+        """I was content; I like it; it was worth the price; I am smiling; it made me smile; I feel satisfied"""
     ),
     "very positive": items(
-        """I love every bit of it; it is a masterpiece; it is simply the best; I am over the moon; it blew me away;
-        it was beyond all my hopes"""
+        """I love every bit of it; it is a masterpiece; it is simply the best; I am over the moon; I was thrilled;
+        I am in awe"""
     ),
 }
 
