@@ -16,7 +16,8 @@ VERDICTS = {
         stay far away"""
     ),
     "negative": items(
-        """I expected more; it let me down; I would rather skip it; it fell short; I was hardly impressed; I was rather annoyed"""
+        """I expected more; it let me down; I would rather skip it; it fell short; I was hardly impressed;
+        I was rather annoyed"""
     ),
     "neutral": items(
         """it has its pros and cons; I could take it or leave it; it does the job and no more; I have mixed
