@@ -1,15 +1,13 @@
 """The embedded base models, `tiny-t5` and `tiny-llama`: a tokenizer and a small model pretrained on bundled text.
 
 Pretraining mixes self-supervision on the prompts of the train rows, without their answers (span corruption for T5,
-next token for LLaMA), with reading: words of the texts belong to invented kinds, and a prompt with options asks for
-the kind that a text holds a word of. The kinds are random words of the texts and never a label of any task, so that
-the zero-shot model knows the form of a prompt and nothing of the tasks.
+next token for LLaMA), with three ways of reading a prompt with options: which option stands first or last, which one
+is a word of the text, and which kind has a word in the text, where kinds are invented. Options are random words of
+the texts and never a label of any task: the zero-shot model knows the form of a prompt and nothing of the tasks.
 """
 
 import random
-import re
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,16 +25,17 @@ from transformers import (
 from gorp.benchmark import find_tasks, read_instruction, read_labels, read_split
 from gorp.progress import Progress
 from gorp.prompts import Example, collate, render
+from gorp.reading import QUESTIONS, WORD, Reader
 from gorp.train import summed_loss
 
 VOCABULARY = 4096
 SENTINELS = 16  # of span corruption
 PAD, EOS, UNK, BOS = "<pad>", "</s>", "<unk>", "<s>"
-STEPS, BATCH, LEARNING_RATE = 1200, 32, 3e-2  # the rate is relative to a parameter's own size (Adafactor)
-LONGEST = 96  # tokens of a pretraining source
-KINDS, KIND_WORDS = 150, 300
-WORD = re.compile(r"[A-Za-z]{4,}")
-QUESTION = "Task:Reading\nDataset:kinds\nWhich kind fits? Pick one option.\n"
+STEPS, BATCH, LEARNING_RATE = 1800, 32, 1e-2  # the rate is relative to a parameter's own size (Adafactor)
+LONGEST = 96  # tokens of a prompt that is not read but restored
+# what the steps do in turn; copying an option comes before choosing one
+EARLY = ("place", "place", "restore", "word", "kind", "place")
+LATE = ("place", "kind", "restore", "word", "kind", "place")
 
 
 def make_embedded(name: str, benchmark: Path, output: Path, seed: int, steps: int = STEPS) -> None:
@@ -50,11 +49,11 @@ def make_embedded(name: str, benchmark: Path, output: Path, seed: int, steps: in
         texts += [row["sentence"] for row in rows]
         prompts += [render(row, 0, task.name, task.group, instruction, names)["source"] for row in rows]
         labels.update(names)
-    tokenizer = train_tokenizer([*prompts, *labels, QUESTION])
+    tokenizer = train_tokenizer([*prompts, *labels, *QUESTIONS.values()])
     model = build_model(name, tokenizer)
     label_words = {word for label in labels for word in WORD.findall(label.lower())}
-    kinds = invent_kinds(texts, label_words, tokenizer, rng)
-    pretrain(model, tokenizer, texts, prompts, kinds, rng, steps)
+    reader = Reader(texts, label_words, tokenizer, rng)
+    pretrain(model, tokenizer, prompts, reader, rng, steps)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output) as scratch:
         model.save_pretrained(scratch)
@@ -95,38 +94,41 @@ def build_model(name: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedMode
     if name == "tiny-t5":
         sizes = {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 256, "num_layers": 2, "num_decoder_layers": 2}
         start = {"decoder_start_token_id": tokenizer.pad_token_id}
-        return T5ForConditionalGeneration(
+        model = T5ForConditionalGeneration(
             T5Config(**ids, **sizes, **start, dropout_rate=0.0, relative_attention_max_distance=64)
         )
+        ease_copying(model)
+        return model
     sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4}
     start = {"bos_token_id": tokenizer.bos_token_id, "tie_word_embeddings": True, "max_position_embeddings": 1024}
     return LlamaForCausalLM(LlamaConfig(**ids, **sizes, **start))
 
 
-def invent_kinds(
-    texts: Sequence[str], label_words: set[str], tokenizer: PreTrainedTokenizerFast, rng: random.Random
-) -> dict[str, str]:
-    """KIND_WORDS words of the texts, each with one of KINDS kinds: other words, no part of any label."""
-    counts = Counter(word for text in texts for word in set(WORD.findall(text)) if word.lower() not in label_words)
-    single = sorted(word for word, count in counts.items() if count >= 5 and len(tokenizer(word)["input_ids"]) == 1)
-    common = [word for word in single if 25 <= counts[word] <= 900]
-    words = rng.sample(common, KIND_WORDS)
-    kinds = rng.sample(sorted(set(single) - set(words)), KINDS)
-    return {word: rng.choice(kinds) for word in words}
+def ease_copying(model: T5ForConditionalGeneration) -> None:
+    """Starts the encoder attending to like tokens, and cross-attention handing tokens on, in place.
+
+    A random start finds out only after thousands of steps that an answer may be copied from the options.
+    """
+    with torch.no_grad():
+        for block in model.encoder.block:
+            attention = block.layer[0].SelfAttention
+            attention.q.weight.copy_(attention.k.weight * attention.key_value_proj_dim**-0.5)
+        for block in model.decoder.block:
+            attention = block.layer[1].EncDecAttention
+            torch.nn.init.orthogonal_(attention.v.weight)
+            attention.o.weight.copy_(5 * attention.v.weight.mT)
 
 
 def pretrain(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
-    texts: Sequence[str],
     prompts: Sequence[str],
-    kinds: dict[str, str],
+    reader: Reader,
     rng: random.Random,
     steps: int,
 ) -> None:
     """`steps` batches of Adafactor with warm-up, and linear decay over the second half; in place."""
-    texts = [text for text in texts if len(text) <= 250 and any(word in kinds for word in WORD.findall(text))]
-    unlabelled = corrupt if model.config.is_encoder_decoder else continue_text
+    restore = corrupt if model.config.is_encoder_decoder else continue_text
     optimizer = torch.optim.Adafactor(model.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / 50, 1.0, (steps - step) / steps * 2 + 0.02)
@@ -134,11 +136,12 @@ def pretrain(
     model.train()
     with Progress("pretrain", steps) as progress:
         for step in range(steps):
-            if step % 3 == 2:
+            kind = (EARLY if step < 0.35 * steps else LATE)[step % len(LATE)]
+            if kind == "restore":
                 ids = tokenizer(rng.choices(prompts, k=BATCH))["input_ids"]
-                rows = [unlabelled(row[:LONGEST], tokenizer, rng) for row in ids]
+                rows = [restore(row[:LONGEST], tokenizer, rng) for row in ids]
             else:
-                rows = [reading(text, kinds, tokenizer, rng) for text in rng.choices(texts, k=BATCH)]
+                rows = reader.batch(kind, BATCH)
             inputs, labels = collate(rows, tokenizer, model.config)
             loss = summed_loss(model(**inputs).logits, labels) / sum(len(row.target) for row in rows)
             loss.backward()
@@ -169,15 +172,3 @@ def corrupt(ids: list[int], tokenizer: PreTrainedTokenizerFast, rng: random.Rand
 def continue_text(ids: list[int], tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> Example:
     """Next-token prediction: the whole text is target."""
     return Example([tokenizer.bos_token_id], [*ids, tokenizer.eos_token_id])
-
-
-def reading(text: str, kinds: dict[str, str], tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> Example:
-    """A prompt in the benchmark's form, its head left out at times: which of the options has a word in the text?"""
-    present = [kinds[word] for word in WORD.findall(text) if word in kinds]
-    answer = rng.choice(present)
-    others = [kind for kind in rng.sample(sorted(set(kinds.values())), 8) if kind not in present and kind not in text]
-    options = others[: rng.randint(3, 8)]
-    options.insert(rng.randint(0, len(options)), answer)
-    head = QUESTION if rng.random() < 0.25 else ""
-    source = tokenizer(f"{head}Option: {', '.join(options)} \n{text}\nAnswer:")["input_ids"]
-    return Example(source, [*tokenizer(answer)["input_ids"], tokenizer.eos_token_id])
