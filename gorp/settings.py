@@ -48,7 +48,7 @@ class GorpSettings(TrainSettings):
     scale: float = 1.0  # factor on the lifted update
     gradient_space: bool = True  # keep gradients orthogonal to the shared gradient space of the earlier tasks
     energy: float = 0.9  # epsilon, the part of a first moment's energy that the space must explain
-    project_update: bool = False  # take the space out of Adam's step as well (the paper projects the gradient alone)
+    project_update: bool = False  # take the space out of Adam's step and LoRA A's start as well (the paper does not)
 
     def __post_init__(self):
         super().__post_init__()

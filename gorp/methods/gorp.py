@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from gorp.models import Adapted
 from gorp.optimizer import GorpAdamW
+from gorp.projection import remove
 from gorp.settings import GorpSettings
 
 
@@ -20,6 +22,8 @@ class Gorp:
 
     def optimizer(self, adapted: Adapted, memory: Mapping[str, Tensor]) -> GorpAdamW:
         s = self.settings
+        if s.gradient_space and s.project_update:
+            start_outside(adapted.lora, memory)
         groups = [{"params": list(adapted.lora.items()), "lr": s.learning_rate}]
         if adapted.full_rank:
             full = {"lr": s.full_rank_lr, "rank": s.rank, "refresh_every": s.refresh_every, "scale": s.scale}
@@ -32,6 +36,14 @@ class Gorp:
         spaces = optimizer.gradient_space(self.settings.energy)
         # B's first moment has no basis: the published runs project A alone
         return {name: basis for name, basis in spaces.items() if not name.endswith(".lora_B")}
+
+
+@torch.no_grad()
+def start_outside(lora: Mapping[str, nn.Parameter], memory: Mapping[str, Tensor]) -> None:
+    """Takes the space out of LoRA A's random start, in place: with projected updates B A S = 0 then holds exactly."""
+    for name, parameter in lora.items():
+        if name in memory:
+            parameter.copy_(remove(parameter.mT, memory[name]).mT)
 
 
 METHOD = Gorp

@@ -93,3 +93,17 @@ def test_seqlora_is_plain_adamw_on_the_factors(family):
     assert (group["lr"], group["weight_decay"], group["betas"]) == (0.02, 0.0, (0.9, 0.999))
     assert not adapted.full_rank
     assert method.memory(optimizer, {}) == {}
+
+
+@pytest.mark.parametrize("project_update", [True, False])
+def test_projected_updates_keep_the_whole_lora_product_outside_the_space(family, project_update):
+    settings = family.settings(project_update=project_update)
+    method = make_method("gorp", settings)
+    adapted = attached(family, method, settings)
+    name = next(key for key in adapted.lora if key.endswith("lora_A"))
+    S_im = torch.linalg.qr(torch.randn(adapted.lora[name].shape[1], 3, generator=torch.Generator().manual_seed(1))).Q
+    optimizer = method.optimizer(adapted, {name: S_im})
+    for seed in range(3):
+        step(adapted, optimizer, seed)
+    product = adapted.lora[name.replace("lora_A", "lora_B")] @ adapted.lora[name] @ S_im
+    assert (product.abs().max() < 1e-6) is project_update
