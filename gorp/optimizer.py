@@ -12,7 +12,7 @@ from gorp.projection import down, extend, remove, subspace, up, whole_first
 class GorpAdamW(torch.optim.Optimizer):
     """AdamW (decoupled weight decay, bias correction) in reduced coordinates.
 
-    Each step of a matrix W [out, in] with gradient G (its larger side first, G_wn):
+    Each step of a matrix W [out, in] with gradient G (the whole side first, G_wn):
 
         P_nk  <- leading right singular vectors of G      every `refresh_every` steps, where `rank` is given
         R_wk  <- G P                                      (R = G where `rank` is None)
@@ -27,6 +27,7 @@ class GorpAdamW(torch.optim.Optimizer):
         named_parameters: (name, matrix) pairs, or groups {"params": pairs, ...options}; float32 matrices.
         bases: orthonormal S_wm by parameter name, as `gradient_space` returned them after the task before.
         lr, betas, eps, weight_decay: as in torch.optim.AdamW, but no decay by default.
+        whole: the side of a matrix that stays whole and has the basis, "larger" or "in" (see `whole_first`).
         rank: k, the dimensions of the subspace; None trains the whole matrix.
         refresh_every: steps from one subspace to the next.
         scale: factor on the lifted update.
@@ -47,13 +48,15 @@ class GorpAdamW(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        whole: str = "larger",
         rank: int | None = None,
         refresh_every: int = 10,
         scale: float = 1.0,
         project_update: bool = False,
     ):
-        options = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, rank=rank, refresh_every=refresh_every)
-        super().__init__(named_parameters, dict(**options, scale=scale, project_update=project_update))
+        options = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, whole=whole, rank=rank)
+        options |= dict(refresh_every=refresh_every, scale=scale, project_update=project_update)
+        super().__init__(named_parameters, options)
         bases = dict(bases or {})
         for group, name, parameter in self._named():
             check_options(group)
@@ -86,7 +89,7 @@ class GorpAdamW(torch.optim.Optimizer):
 
     def _update(self, parameter: Tensor, group: dict) -> None:
         state = self.state[parameter]
-        G_wn = whole_first(parameter.grad)
+        G_wn = whole_first(parameter.grad, group["whole"])
         step = int(state.get("step", 0))
         if group["rank"] is not None and step % group["refresh_every"] == 0:
             state["subspace"] = subspace(G_wn, group["rank"])
@@ -102,7 +105,7 @@ class GorpAdamW(torch.optim.Optimizer):
             N_wk = remove(N_wk, basis)
         update_wn = up(N_wk, state["subspace"]) if group["rank"] is not None else N_wk
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        whole_first(parameter).add_(update_wn, alpha=-group["lr"] * group["scale"])
+        whole_first(parameter, group["whole"]).add_(update_wn, alpha=-group["lr"] * group["scale"])
 
     @torch.no_grad()
     def gradient_space(self, energy: float) -> dict[str, Tensor]:
@@ -140,6 +143,7 @@ def check_options(group: Mapping[str, Any]) -> None:
         ("betas", all(0 <= beta < 1 for beta in group["betas"])),
         ("eps", group["eps"] > 0),
         ("weight_decay", group["weight_decay"] >= 0),
+        ("whole", group["whole"] in ("larger", "in")),
         ("rank", group["rank"] is None or group["rank"] >= 1),
         ("refresh_every", group["refresh_every"] >= 1),
     ):

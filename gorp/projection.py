@@ -1,7 +1,7 @@
 """The subspace mathematics of GORP, as pure functions on tensors.
 
 Shape suffixes: w, the side of a gradient that stays whole; n, the side that is reduced; k, the rank of the
-subspace; m, the directions of a basis. A gradient is handed in as `G_wn`, its larger side first (`whole_first`),
+subspace; m, the directions of a basis. A gradient is handed in as `G_wn`, the whole side first (`whole_first`),
 so that one set of functions serves both orientations.
 """
 
@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 
-def whole_first(G_oi: Tensor) -> Tensor:
-    """The gradient with its larger side first: `G_oi` itself where out >= in, else a view of its transpose."""
-    return G_oi if G_oi.shape[0] >= G_oi.shape[1] else G_oi.mT
+def whole_first(G_oi: Tensor, side: str = "larger") -> Tensor:
+    """The gradient with the side that stays whole first: itself, or a view of its transpose.
+
+    `side` is "larger" (out where out >= in, as for the full-rank matrices) or "in" (LoRA A, whatever its rank).
+    """
+    return G_oi if side == "larger" and G_oi.shape[0] >= G_oi.shape[1] else G_oi.mT
 
 
 def subspace(G_wn: Tensor, k: int) -> Tensor:

@@ -24,7 +24,7 @@ class Gorp:
         s = self.settings
         if s.gradient_space and s.project_update:
             start_outside(adapted.lora, memory)
-        groups = [{"params": list(adapted.lora.items()), "lr": s.learning_rate}]
+        groups = [{"params": list(adapted.lora.items()), "lr": s.learning_rate, "whole": "in"}]
         if adapted.full_rank:
             full = {"lr": s.full_rank_lr, "rank": s.rank, "refresh_every": s.refresh_every, "scale": s.scale}
             groups.append({"params": list(adapted.full_rank.items()), **full})

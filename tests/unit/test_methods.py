@@ -107,3 +107,14 @@ def test_projected_updates_keep_the_whole_lora_product_outside_the_space(family,
         step(adapted, optimizer, seed)
     product = adapted.lora[name.replace("lora_A", "lora_B")] @ adapted.lora[name] @ S_im
     assert bool(product.abs().max() < 1e-6) is project_update
+
+
+def test_the_space_of_lora_a_lies_in_its_inputs_even_where_r_is_larger(family):
+    settings = family.settings(lora_r=40)
+    method = make_method("gorp", settings)
+    adapted = attached(family, method, settings)
+    optimizer = method.optimizer(adapted, {})
+    step(adapted, optimizer)
+    for name, basis in method.memory(optimizer, {}).items():
+        if name.endswith("lora_A"):
+            assert adapted.lora[name].shape[0] == 40 > basis.shape[0] == adapted.lora[name].shape[1]

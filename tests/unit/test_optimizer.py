@@ -263,6 +263,7 @@ def test_unknown_basis_names_and_vectors_are_refused():
         ("betas", (0.9, -0.1)),
         ("eps", 0.0),
         ("weight_decay", -1.0),
+        ("whole", "out"),
         ("rank", 0),
         ("refresh_every", 0),
     ],
@@ -289,6 +290,7 @@ def test_options_out_of_range_are_refused(key, value):
         {"scale": 2.0},
         {"project_update": True},
         {"bases": {}},
+        {"whole": "in", "bases": {"W": orthonormal(5, 2)}},
     ],
     ids=str,
 )

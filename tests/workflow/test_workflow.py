@@ -195,4 +195,4 @@ def test_a_stage_loads_with_stock_peft(finished):
 
     base = T5ForConditionalGeneration.from_pretrained(finished / "model")
     model = PeftModel.from_pretrained(base, finished / "results/test/stages/short/gorp/seed0/amazon/agnews")
-    assert model.peft_config["default"].r == 16
+    assert model.peft_config["default"].r == 64
