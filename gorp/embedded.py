@@ -23,10 +23,10 @@ from transformers import (
 )
 
 from gorp.benchmark import find_tasks, read_instruction, read_labels, read_split
+from gorp.loss import summed_loss
 from gorp.progress import Progress
 from gorp.prompts import Example, collate, render
 from gorp.reading import QUESTIONS, WORD, Reader
-from gorp.train import summed_loss
 
 VOCABULARY = 4096
 SENTINELS = 16  # of span corruption

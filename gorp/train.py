@@ -8,17 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from gorp.adapter import Stage, read_stage, write_stage
 from gorp.errors import UserError
 from gorp.files import read_jsonl
+from gorp.loss import summed_loss
 from gorp.methods import make_method
 from gorp.models import Adapted, attach, concatenated_lora, load_base, lora_config
 from gorp.optimizer import check_finite
 from gorp.progress import Progress
-from gorp.prompts import IGNORED, Example, collate, tokenize
+from gorp.prompts import Example, collate, tokenize
 from gorp.settings import TrainSettings
 
 
@@ -130,8 +129,3 @@ def backward(model, rows: Sequence[Example], tokenizer, micro_batch_size: int) -
         loss.backward()
         total += loss.detach()
     return total.item()
-
-
-def summed_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of logits [batch, length, vocabulary] against labels [batch, length], summed, in nats."""
-    return cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED, reduction="sum")

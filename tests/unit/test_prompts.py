@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from gorp.errors import UserError
+from gorp.loss import summed_loss
 from gorp.prompts import IGNORED, Example, collate, pad, render, tokenize
-from gorp.train import summed_loss
 
 LONG = "The first part stays. " + " ".join(f"word{i}" for i in range(40)) + " the end."
 

@@ -46,7 +46,7 @@ rule train:
         settings=lambda w: training_settings(w.method),
         parent=parent_option,
         folder=stage_folder,
-        code=code_digest("gorp.train"),
+        code=lambda w: code_digest("gorp.train", f"gorp.methods.{variant(w.method)[0]}"),
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:

@@ -1,0 +1,54 @@
+"""The code digest: what a step runs counts, how it is written does not."""
+
+import shutil
+
+import pytest
+
+from gorp import digest
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that may be edited."""
+    folder = tmp_path / "gorp"
+    shutil.copytree(digest.PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(digest, "PACKAGE", folder)
+    return folder
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+TRAIN = ("gorp.train", "gorp.methods.gorp")
+
+
+def test_comments_and_docstrings_change_nothing(package):
+    before = digest.code_digest(*TRAIN)
+    edit(package / "train.py", '"""The training loop', '# a comment\n"""Another docstring; the training loop')
+    assert digest.code_digest(*TRAIN) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "touched"),
+    [
+        ("optimizer.py", "lr: float = 1e-3", "lr: float = 2e-3", {"train"}),
+        ("methods/gorp.py", "new_lora = True", "new_lora = False", {"train"}),
+        ("prompts.py", "IGNORED = -100", "IGNORED = -101", {"train", "predict", "pretrain"}),
+        ("predict.py", "num_beams=1", "num_beams=2", {"predict"}),
+        ("metrics.py", "def exact_match", "def exactly_matched", {"score"}),
+        ("embedded.py", "VOCABULARY = 4096", "VOCABULARY = 4097", {"pretrain"}),
+        ("cli.py", "return 1", "return 2", set()),
+    ],
+)
+def test_a_changed_line_touches_the_steps_that_run_it(package, file, old, new, touched):
+    def digests():
+        steps = {"train": TRAIN, "predict": ["gorp.predict"], "score": ["gorp.metrics"], "pretrain": ["gorp.embedded"]}
+        return {step: digest.code_digest(*modules) for step, modules in steps.items()}
+
+    before = digests()
+    edit(package / file, old, new)
+    after = digests()
+    assert {step for step in before if before[step] != after[step]} == touched
