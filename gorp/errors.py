@@ -1,6 +1,7 @@
 """The one exception whose message is meant for the user."""
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -15,3 +16,11 @@ def close_names(name: str, known: Iterable[str]) -> str:
     if near:
         return "did you mean " + " or ".join(near) + "?"
     return "known are: " + (", ".join(known) if known else "none")
+
+
+class Interrupted(Exception):
+    """A signal asked the training to stop, and its state is saved."""
+
+    def __init__(self, number: int, steps: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}; the {steps} steps done are saved")
+        self.status = 128 + number  # as a shell reports a process that a signal ended

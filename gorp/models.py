@@ -23,6 +23,7 @@ from gorp.errors import UserError, close_names
 from gorp.settings import TrainSettings
 from gorp.sources import is_local
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 CURRENT, PREVIOUS = "current", "previous"  # peft's names of the factors being trained, and of the frozen ones before
 
 
@@ -43,8 +44,8 @@ class Adapted:
         return {**self.lora, **self.full_rank}
 
 
-def load_base(model: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A pretrained model in fp32, frozen and in eval mode, and its tokenizer, from a folder or a hub id.
+def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A pretrained model ("float32" or "bfloat16"), frozen and in eval mode, and its tokenizer; a folder or a hub id.
 
     Raises UserError if a local path is not there (the network is not tried) or the model cannot be loaded.
     """
@@ -55,7 +56,7 @@ def load_base(model: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=local)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        base = kind.from_pretrained(source, config=config, dtype=torch.float32, local_files_only=local)
+        base = kind.from_pretrained(source, config=config, dtype=DTYPES[dtype], local_files_only=local)
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"model: {model} cannot be loaded: {str(error).splitlines()[0]}") from error
@@ -64,6 +65,11 @@ def load_base(model: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return base.requires_grad_(False).eval(), tokenizer
+
+
+def autocast(model: PreTrainedModel | PeftModel) -> torch.autocast:
+    """The context in which to run a model: products in bf16 where the base model is, so that fp32 parts fit in."""
+    return torch.autocast(model.device.type, torch.bfloat16, enabled=model.dtype == torch.bfloat16)
 
 
 def matching_modules(base: nn.Module, pattern: str, key: str) -> list[str]:
@@ -87,7 +93,8 @@ def attach(
 ) -> Adapted:
     """Puts trainable LoRA factors and full-rank matrices on a frozen base model, on top of what `parent` has learnt.
 
-    With `new_lora` the parent's factors stay as separate, frozen ones beside new ones; else they are trained on.
+    With `new_lora` the parent's factors are frozen beside new ones (see `merges`), else they are trained on. The
+    full-rank matrices are trained in fp32.
     Raises UserError if a module pattern matches nothing, or one module is matched for LoRA and for full rank.
     """
     lora_names = matching_modules(base, settings.lora_modules, "lora_modules")
@@ -98,16 +105,19 @@ def attach(
     if parent is not None:
         check_modules(base, parent, lora_names, full_names)
         load_full_rank(base, parent)
+        if merges(base, new_lora):
+            merge_lora(base, parent)
     config = lora_config(base, settings.lora_r, settings.lora_alpha, lora_names, settings.lora_dropout)
     model = get_peft_model(base, config, adapter_name=CURRENT)
-    if parent is not None:
+    if parent is not None and not merges(base, new_lora):
         add_parent_lora(model, parent, settings, new_lora)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(f".{CURRENT}." in name)
-    full_rank = {f"{name}.weight": model.get_base_model().get_submodule(name).weight for name in full_names}
-    for parameter in full_rank.values():
-        parameter.requires_grad_(True)
-    lora = {}
+    full_rank, lora = {}, {}
+    for name in full_names:
+        module = model.get_base_model().get_submodule(name)
+        module.weight = nn.Parameter(module.weight.float())
+        full_rank[f"{name}.weight"] = module.weight
     for name in lora_names:
         module = model.get_base_model().get_submodule(name)
         lora[f"{name}.lora_A"] = module.lora_A[CURRENT].weight
@@ -150,10 +160,25 @@ def check_modules(base: PreTrainedModel, parent: Stage, lora_names: list[str], f
 
 
 def load_full_rank(base: PreTrainedModel, parent: Stage) -> None:
-    """Copies a stage's full-rank matrices into the base model."""
-    with torch.no_grad():
-        for name, weight in parent.full_rank.items():
-            base.get_parameter(name).copy_(weight)
+    """Puts a stage's full-rank matrices, fp32, into the base model."""
+    for name, weight in parent.full_rank.items():
+        base.get_submodule(name.removesuffix(".weight")).weight = nn.Parameter(weight.to(base.device, copy=True))
+
+
+def merges(base: PreTrainedModel, new_lora: bool) -> bool:
+    """Whether frozen LoRA factors are added to the weights, so that a step costs the same after any number of tasks.
+
+    A bf16 weight would round them away, and has them beside it, as a second adapter.
+    """
+    return new_lora and base.dtype == torch.float32
+
+
+@torch.no_grad()
+def merge_lora(base: PreTrainedModel, parent: Stage) -> None:
+    """Adds a stage's LoRA of all tasks, (alpha / r) B A, to the weights of a base model."""
+    for name in parent.lora_modules:
+        A_ri, B_or = (parent.tensors[f"base_model.model.{name}.lora_{factor}.weight"] for factor in "AB")
+        base.get_submodule(name).weight.addmm_(B_or, A_ri, alpha=parent.lora_alpha / parent.lora_r)
 
 
 def add_parent_lora(model: PeftModel, parent: Stage, settings: TrainSettings, new_lora: bool) -> None:

@@ -1,18 +1,19 @@
 """GorpAdamW: AdamW whose moments live in low-rank gradient subspaces, orthogonal to the bases of earlier tasks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gorp.projection import down, extend, remove, subspace, up, whole_first
+from gorp import projection as pr
+from gorp.projection import PROJECTIONS, basis_mode, down, is_finite, remove
 
 
 class GorpAdamW(torch.optim.Optimizer):
     """AdamW (decoupled weight decay, bias correction) in reduced coordinates.
 
-    Each step of a matrix W [out, in] with gradient G (the whole side first, G_wn):
+    Each step of a matrix W [out, in] with gradient G, written for a projection that reduces in:
 
         P_nk  <- leading right singular vectors of G      every `refresh_every` steps, where `rank` is given
         R_wk  <- G P                                      (R = G where `rank` is None)
@@ -21,21 +22,29 @@ class GorpAdamW(torch.optim.Optimizer):
         N_wk  <- N - S S^T N                              with `project_update`
         W     <- W - lr (scale N P^T + weight_decay W)
 
-    Adam's moments are kept when the subspace is refreshed. The state holds tensors and numbers only.
+    S lives on the largest mode that the projection leaves whole. Where it leaves none ("full"), S lives on the largest
+    and is taken out of G before that mode's P is chosen, so that S^T dW = 0 holds by itself.
+
+    A gradient of accumulated backward passes is `p.grad`, as ever; after `project_early` it is reduced as soon as a
+    backward pass has made it, and dropped. The state holds tensors and numbers only.
 
     Args:
-        named_parameters: (name, matrix) pairs, or groups {"params": pairs, ...options}; float32 matrices.
+        named_parameters: (name, parameter) pairs, or groups {"params": pairs, ...options}; float32.
         bases: orthonormal S_wm by parameter name, as `gradient_space` returned them after the task before.
         lr, betas, eps, weight_decay: as in torch.optim.AdamW, but no decay by default.
-        whole: the side of a matrix that stays whole and has the basis, "larger" or "in" (see `whole_first`).
-        rank: k, the dimensions of the subspace; None trains the whole matrix.
+        projection: the modes that are reduced (`gorp.projection.PROJECTIONS`); where `rank` is None none is, and the
+            projection says on which mode the basis lives.
+        rank: k, the dimensions of the subspace of each reduced mode; None trains the parameter as it is.
         refresh_every: steps from one subspace to the next.
+        stagger: after their first step, spread the refreshes of a group's parameters over the period.
+        exact_svd: take subspaces from a full SVD rather than by subspace iteration.
+        turn_moments: turn Adam's moments into the new subspace at a refresh; else they are kept, as in the paper.
         scale: factor on the lifted update.
         project_update: also take S out of Adam's step, so that S^T dW = 0 exactly (weight decay aside); the paper
             projects the gradient alone.
 
     Raises:
-        ValueError: a parameter is not a matrix, a basis names none of them, or an option is out of range.
+        ValueError: a parameter cannot be projected as asked, a basis names none of them, or an option is out of range.
         FloatingPointError: in `step`, a gradient is not finite; the message names the parameter and the step.
     """
 
@@ -48,29 +57,98 @@ class GorpAdamW(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
-        whole: str = "larger",
+        projection: str = "std",
         rank: int | None = None,
         refresh_every: int = 10,
+        stagger: bool = False,
+        exact_svd: bool = False,
+        turn_moments: bool = False,
         scale: float = 1.0,
         project_update: bool = False,
     ):
-        options = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, whole=whole, rank=rank)
-        options |= dict(refresh_every=refresh_every, scale=scale, project_update=project_update)
+        options = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, projection=projection, rank=rank)
+        options |= dict(refresh_every=refresh_every, stagger=stagger, exact_svd=exact_svd, turn_moments=turn_moments)
+        options |= dict(scale=scale, project_update=project_update)
         super().__init__(named_parameters, options)
+        self.complete = True  # see `project_early`
+        self._reduced: dict[Tensor, Tensor] = {}  # gradients of the step under way, already in their subspaces
         bases = dict(bases or {})
         for group, name, parameter in self._named():
             check_options(group)
-            if parameter.dim() != 2:
-                raise ValueError(f"{name}: expected a matrix, got {parameter.dim()} dimensions")
-            if name in bases:
-                self.state[parameter]["basis"] = bases.pop(name).to(parameter.device, torch.float32)
+            basis = bases.pop(name, None)
+            check_parameter(name, parameter, group, basis)
+            if basis is not None:
+                # a copy, since products depend in their last bits on where a file put the tensor in memory
+                self.state[parameter]["basis"] = basis.to(parameter.device, torch.float32, copy=True)
         if bases:
             raise ValueError(f"bases of parameters that are not trained: {', '.join(bases)}")
 
-    def _named(self) -> Iterable[tuple[dict, str, Tensor]]:
+    def _named(self) -> Iterator[tuple[dict, str, Tensor]]:
         for group in self.param_groups:
             for name, parameter in zip(group["param_names"], group["params"], strict=True):
                 yield group, name, parameter
+
+    def project_early(self) -> None:
+        """From now on a gradient to be projected is reduced and dropped while the backward pass goes on.
+
+        Reduced gradients are summed up over the backward passes of a step; projecting is linear, so the result is the
+        same to rounding. A subspace that is due needs the whole gradient: set `complete` to False for all backward
+        passes but a step's last, and the gradient of such a parameter is kept until then.
+        """
+        for group, name, parameter in self._named():
+            if group["rank"] is not None:
+                parameter.register_post_accumulate_grad_hook(
+                    lambda parameter, name=name: self._reduce_early(name, parameter)
+                )
+
+    def _reduce_early(self, name: str, parameter: Tensor) -> None:
+        group = next(group for group, _, other in self._named() if other is parameter)  # loading a state replaces it
+        if self.complete or not self._due(group, parameter):
+            self._reduce(group, name, parameter)
+
+    def _due(self, group: dict, parameter: Tensor) -> bool:
+        """Whether the parameter gets a new subspace in the step under way and has not got it yet."""
+        if parameter in self._reduced:
+            return False
+        step, period = int(self.state[parameter].get("step", 0)), group["refresh_every"]
+        phase = 0
+        if group["stagger"]:
+            position = next(i for i, other in enumerate(group["params"]) if other is parameter)
+            phase = position * period // len(group["params"])
+        return step == 0 or step % period == phase
+
+    @torch.no_grad()
+    def _reduce(self, group: dict, name: str, parameter: Tensor) -> None:
+        """Moves the gradient of a parameter into its subspace, after a refresh of it where that is due."""
+        G, parameter.grad = parameter.grad, None
+        state = self.state[parameter]
+        if self._due(group, parameter):
+            try:
+                refresh(state, G, group)
+            except ValueError as error:
+                raise FloatingPointError(f"{name}, step {int(state.get('step', 0)) + 1}: {error}") from None
+        R = down(G, state["subspaces"])
+        earlier = self._reduced.get(parameter)
+        self._reduced[parameter] = R if earlier is None else earlier.add_(R)
+
+    def reduce(self) -> dict[str, Tensor]:
+        """The gradients of this step by parameter name as `step` will use them: in their subspaces where there is one.
+
+        They may be changed in place, to clip or average them. Refreshes the subspaces that are due.
+        """
+        gradients = {}
+        for group, name, parameter in self._named():
+            if group["rank"] is not None and parameter.grad is not None:
+                self._reduce(group, name, parameter)
+            gradient = self._reduced.get(parameter, parameter.grad)
+            if gradient is not None:
+                gradients[name] = gradient
+        return gradients
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drops the gradients, the reduced ones too."""
+        super().zero_grad(set_to_none)
+        self._reduced.clear()
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -79,45 +157,72 @@ class GorpAdamW(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for _, name, parameter in self._named():  # all before the first update: a refused step changes nothing
-            if parameter.grad is not None:
-                check_finite(name, parameter.grad, int(self.state[parameter].get("step", 0)) + 1)
-        for group, _, parameter in self._named():
-            if parameter.grad is not None:
-                self._update(parameter, group)
+        gradients = self.reduce()
+        named = [item for item in self._named() if item[1] in gradients]
+        for _, name, parameter in named:  # all before the first update: a refused step changes no weight
+            check_finite(name, gradients[name], int(self.state[parameter].get("step", 0)) + 1)
+        for group, name, parameter in named:
+            update(parameter, gradients[name], self.state[parameter], group)
+        self._reduced.clear()
         return loss
 
-    def _update(self, parameter: Tensor, group: dict) -> None:
-        state = self.state[parameter]
-        G_wn = whole_first(parameter.grad, group["whole"])
-        step = int(state.get("step", 0))
-        if group["rank"] is not None and step % group["refresh_every"] == 0:
-            state["subspace"] = subspace(G_wn, group["rank"])
-        R_wk = down(G_wn, state["subspace"]) if group["rank"] is not None else G_wn
-        basis = state.get("basis")
-        if basis is not None:
-            R_wk = remove(R_wk, basis)
-        if step == 0:
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(R_wk), torch.zeros_like(R_wk)
-        state["step"] = step + 1
-        N_wk = adam_step(R_wk, state["exp_avg"], state["exp_avg_sq"], step + 1, group["betas"], group["eps"])
-        if basis is not None and group["project_update"]:
-            N_wk = remove(N_wk, basis)
-        update_wn = up(N_wk, state["subspace"]) if group["rank"] is not None else N_wk
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        whole_first(parameter, group["whole"]).add_(update_wn, alpha=-group["lr"] * group["scale"])
-
     @torch.no_grad()
-    def gradient_space(self, energy: float) -> dict[str, Tensor]:
-        """After a task: each parameter's basis, extended by the directions of its first moment (see `extend`)."""
+    def gradient_space(self, energy: float, max_directions: int | None = None) -> dict[str, Tensor]:
+        """After a task: the basis of each matrix, extended by directions of its first moment (see `extend`)."""
         spaces = {}
-        for _, name, parameter in self._named():
+        for group, name, parameter in self._named():
             state = self.state[parameter]
-            if "exp_avg" in state:
-                spaces[name] = extend(state.get("basis"), state["exp_avg"], energy)
+            if "exp_avg" in state and parameter.dim() > 1:
+                mode = basis_mode(parameter.shape, PROJECTIONS[group["projection"]](parameter.shape))
+                M = state["exp_avg"]
+                if mode in state.get("subspaces", {}):
+                    M = pr.up(M, {mode: state["subspaces"][mode]})
+                spaces[name] = pr.extend(state.get("basis"), pr.unfold(M, mode).mT, energy, max_directions)
             elif "basis" in state:
                 spaces[name] = state["basis"]
         return spaces
+
+
+def refresh(state: dict[str, Any], G: Tensor, group: Mapping[str, Any]) -> None:
+    """Takes the subspaces of a gradient into a parameter's state, {mode: P_nk}, and turns its moments where asked.
+
+    Raises ValueError if the gradient is not finite.
+    """
+    old, modes = state.get("subspaces", {}), PROJECTIONS[group["projection"]](G.shape)
+    mode = basis_mode(G.shape, modes)
+    if "basis" in state and mode in modes:
+        G = remove(G, state["basis"], mode)
+    k, exact = group["rank"], group["exact_svd"]
+    new = {mode: pr.subspace(pr.unfold(G, mode), k, old.get(mode), exact) for mode in modes}
+    if "basis" in state and mode in modes:  # once more: rounding in the first removal grows where little is outside S
+        new[mode] = remove(new[mode], state["basis"])
+    if group["turn_moments"] and "exp_avg" in state:
+        for mode in old:
+            moments = pr.turn(state["exp_avg"], state["exp_avg_sq"], old[mode], new[mode], mode)
+            state["exp_avg"], state["exp_avg_sq"] = moments
+    state["subspaces"] = new
+
+
+def update(parameter: Tensor, R: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+    """One step of a parameter from its gradient, reduced where it has a subspace."""
+    basis, subspaces = state.get("basis"), state.get("subspaces")
+    mode = basis_mode(parameter.shape, PROJECTIONS[group["projection"]](parameter.shape)) if parameter.dim() > 1 else 0
+    outside = basis is not None and not (subspaces and mode in subspaces)  # else the subspace is outside S already
+    if outside:
+        R = remove(R, basis, mode)
+    if "step" not in state:
+        state["step"], state["exp_avg"], state["exp_avg_sq"] = 0, torch.zeros_like(R), torch.zeros_like(R)
+    state["step"] += 1
+    N = adam_step(R, state["exp_avg"], state["exp_avg_sq"], state["step"], group["betas"], group["eps"])
+    if outside and group["project_update"]:
+        N = remove(N, basis, mode)
+    if group["weight_decay"]:
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+    alpha = -group["lr"] * group["scale"]
+    if subspaces:
+        pr.add_lifted(parameter, N, subspaces, alpha)
+    else:
+        parameter.add_(N, alpha=alpha)
 
 
 def adam_step(
@@ -126,13 +231,13 @@ def adam_step(
     """Updates Adam's two moments of R in place and returns the bias-corrected, normalised step, shaped like R."""
     exp_avg.lerp_(R, 1 - betas[0])
     exp_avg_sq.mul_(betas[1]).addcmul_(R, R, value=1 - betas[1])
-    denominator = (exp_avg_sq.sqrt() / (1 - betas[1] ** step) ** 0.5).add_(eps)
-    return (exp_avg / denominator).div_(1 - betas[0] ** step)
+    denominator = exp_avg_sq.sqrt().div_((1 - betas[1] ** step) ** 0.5).add_(eps)
+    return exp_avg.div(denominator).div_(1 - betas[0] ** step)
 
 
 def check_finite(name: str, gradient: Tensor, step: int) -> None:
     """Raises FloatingPointError that names the parameter and the step unless every entry is finite."""
-    if not torch.isfinite(gradient).all():
+    if not is_finite(gradient):
         raise FloatingPointError(f"{name}, step {step}: the gradient is not finite")
 
 
@@ -143,9 +248,21 @@ def check_options(group: Mapping[str, Any]) -> None:
         ("betas", all(0 <= beta < 1 for beta in group["betas"])),
         ("eps", group["eps"] > 0),
         ("weight_decay", group["weight_decay"] >= 0),
-        ("whole", group["whole"] in ("larger", "in")),
+        ("projection", group["projection"] in PROJECTIONS),
         ("rank", group["rank"] is None or group["rank"] >= 1),
         ("refresh_every", group["refresh_every"] >= 1),
     ):
         if not valid:
             raise ValueError(f"{key}: {group[key]} is out of range")
+
+
+def check_parameter(name: str, parameter: Tensor, group: Mapping[str, Any], basis: Tensor | None) -> None:
+    """Raises ValueError unless a parameter can be trained with the options and the basis it was given."""
+    if parameter.dtype != torch.float32:
+        raise ValueError(f"{name}: expected float32, got {parameter.dtype}: small steps are lost in fewer bits")
+    if parameter.dim() < 2 and (group["rank"] is not None or basis is not None):
+        raise ValueError(f"{name}: expected two or more dimensions, got {parameter.dim()}: it has no subspace")
+    if basis is not None:
+        size = parameter.shape[basis_mode(parameter.shape, PROJECTIONS[group["projection"]](parameter.shape))]
+        if basis.dim() != 2 or basis.shape[0] != size:
+            raise ValueError(f"{name}: expected a basis [{size}, directions], got {list(basis.shape)}")

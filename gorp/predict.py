@@ -9,7 +9,7 @@ from peft import PeftModel
 from gorp.adapter import read_stage
 from gorp.errors import UserError
 from gorp.files import read_jsonl, write_jsonl
-from gorp.models import load_base
+from gorp.models import autocast, load_base
 from gorp.progress import Progress
 from gorp.prompts import pad, tokenize
 
@@ -22,19 +22,22 @@ def predict(
     max_source_length: int,
     max_new_tokens: int,
     batch_size: int,
+    dtype: str = "float32",
 ) -> None:
     """Writes `{"task", "id", "prediction", "target"}` lines for all rows of the data files, in their order.
 
     `stage` is loaded by stock peft onto the base model; None predicts with the base model alone (zero-shot).
     """
-    base, tokenizer = load_base(model)
+    base, tokenizer = load_base(model, dtype)
     if stage is not None:
         verified = read_stage(stage)
-        if verified.info["base_model"] != model:
-            raise UserError(f"{stage}: trained on {verified.info['base_model']!r}, not on {model!r}")
+        for key, value in (("base_model", model), ("dtype", dtype)):
+            if verified.info[key] != value:
+                raise UserError(f"{stage}: its {key} is {verified.info[key]!r}, not {value!r}")
         base = PeftModel.from_pretrained(base, str(stage)).eval()
     rows = [row for path in data for row in read_jsonl(path)]
-    answers = generate(base, tokenizer, rows, max_source_length, max_new_tokens, batch_size)
+    with autocast(base):
+        answers = generate(base, tokenizer, rows, max_source_length, max_new_tokens, batch_size)
     write_jsonl(
         output,
         (
@@ -48,8 +51,7 @@ def predict(
 def generate(model, tokenizer, rows: Sequence[dict], max_source_length: int, max_new_tokens: int, batch_size: int):
     """The generated text of each row, in the order of `rows`; batches hold rows of like length."""
     decoder_only = not model.config.is_encoder_decoder
-    # targets are not read here, so they have no length limit
-    sources = [e.source for e in tokenize(rows, tokenizer, max_source_length, max_target_length=2**31)]
+    sources = [e.source for e in tokenize(rows, tokenizer, max_source_length)]
     order = sorted(range(len(rows)), key=lambda i: len(sources[i]), reverse=True)
     answers = [""] * len(rows)
     with Progress("predict", len(rows)) as progress:

@@ -1,58 +1,138 @@
 """The subspace mathematics of GORP, as pure functions on tensors.
 
-Shape suffixes: w, the side of a gradient that stays whole; n, the side that is reduced; k, the rank of the
-subspace; m, the directions of a basis. A gradient is handed in as `G_wn`, the whole side first (`whole_first`),
-so that one set of functions serves both orientations.
+A gradient is a tensor of two or more modes (dimensions); a projection names the modes that are reduced. Shape suffixes
+of matrices: n, the mode that is reduced; w, all that stays whole; k, the rank of the subspace; m, the directions of a
+basis. `P_nk` always spans a gradient subspace, `S_wm` a shared gradient space.
 """
+
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+OVERSAMPLING = 8  # directions iterated beside the k asked for: the last of them converge slowly
+ITERATIONS = 2  # from random directions; one is enough from a subspace a few steps old
 
-def whole_first(G_oi: Tensor, side: str = "larger") -> Tensor:
-    """The gradient with the side that stays whole first: itself, or a view of its transpose.
+# The modes that each projection reduces. "full" of a matrix takes both sides, of a tensor all modes: a Tucker
+# decomposition, truncated in each mode by its own singular vectors (HOSVD).
+PROJECTIONS = {
+    "std": lambda shape: (
+        min(range(len(shape)), key=lambda mode: (shape[mode], -mode)),
+    ),  # the smallest, last of equals
+    "reverse_std": lambda shape: (largest(shape, range(len(shape))),),
+    "left": lambda shape: (0,),
+    "right": lambda shape: (len(shape) - 1,),
+    "full": lambda shape: tuple(range(len(shape))),
+}
 
-    `side` is "larger" (out where out >= in, as for the full-rank matrices) or "in" (LoRA A, whatever its rank).
-    """
-    return G_oi if side == "larger" and G_oi.shape[0] >= G_oi.shape[1] else G_oi.mT
+
+def largest(shape: Sequence[int], modes: Sequence[int]) -> int:
+    """The largest of some modes, the first of equals."""
+    return max(modes, key=lambda mode: (shape[mode], -mode))
 
 
-def subspace(G_wn: Tensor, k: int) -> Tensor:
+def basis_mode(shape: Sequence[int], reduced: Sequence[int]) -> int:
+    """The mode on which the shared gradient space lives: the largest left whole, or of all where none is."""
+    return largest(shape, [mode for mode in range(len(shape)) if mode not in reduced] or range(len(shape)))
+
+
+def unfold(G: Tensor, mode: int) -> Tensor:
+    """The tensor as a matrix G_wn with `mode` as its columns; a view where the tensor is a matrix."""
+    return G.movedim(mode, -1).reshape(-1, G.shape[mode])
+
+
+def subspace(G_wn: Tensor, k: int, start_nk: Tensor | None = None, exact: bool = False) -> Tensor:
     """The leading k right singular vectors P_nk of a gradient (fp32, orthonormal columns; section 3.2 of the paper).
 
-    k is capped at min(w, n). Directions whose singular value is rounding alone become zero columns: Adam would divide
-    their noise up to steps of full size. Raises ValueError if the gradient is not finite, before the SVD meets it.
+    By subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4) from `start_nk`, such as the subspace before,
+    and random directions, always the same ones; `exact`, or where the matrix is small, by a full SVD. k is capped at
+    min(w, n). Directions whose singular value is rounding alone become zero columns: Adam would divide their noise up
+    to steps of full size. Raises ValueError if the gradient is not finite, before a decomposition meets it.
     """
     G_wn = G_wn.float()
-    if not torch.isfinite(G_wn).all():
+    if not is_finite(G_wn):
         raise ValueError("the gradient is not finite")
-    _, sigma_m, V_mn = torch.linalg.svd(G_wn, full_matrices=False)
-    noise = sigma_m[0] * max(G_wn.shape) * torch.finfo(G_wn.dtype).eps
-    V_mn = V_mn * (sigma_m > noise)[:, None]
-    return V_mn[:k].mT.clone(memory_format=torch.contiguous_format)  # a view would keep the whole factor alive
+    k = min(k, *G_wn.shape)
+    block = k + OVERSAMPLING
+    if exact or 2 * block >= min(G_wn.shape):
+        _, sigma, V_mn = torch.linalg.svd(G_wn, full_matrices=False)
+    else:
+        Q_nl = random_directions(G_wn, block)
+        if start_nk is not None:
+            known = start_nk.any(dim=0)  # zero columns know no direction
+            Q_nl[:, : start_nk.shape[1]][:, known] = start_nk[:, known]
+        for _ in range(ITERATIONS if start_nk is None else 1):
+            Y_wl = torch.linalg.qr(G_wn @ Q_nl).Q
+            Q_nl = torch.linalg.qr((Y_wl.mT @ G_wn).mT).Q
+        _, sigma, V_ll = torch.linalg.svd(torch.linalg.qr(G_wn @ Q_nl).R)
+        V_mn = V_ll @ Q_nl.mT
+    if start_nk is not None:  # a singular vector's sign is free; moments that are kept fit the one nearer to before
+        V_mn[:k] *= torch.where((V_mn[:k] * start_nk.mT).sum(1) < 0, -1.0, 1.0)[:, None]
+    noise = sigma[0] * (max(G_wn.shape) * torch.finfo(G_wn.dtype).eps)
+    # in memory of its own, since a view would keep the whole factor alive; by columns, which products like best
+    return (V_mn[:k] * (sigma[:k] > noise)[:, None]).mT
 
 
-def down(G_wn: Tensor, P_nk: Tensor) -> Tensor:
-    """The reduced gradient R_wk = G P."""
-    return G_wn @ P_nk
+def is_finite(G: Tensor) -> bool:
+    """Whether every entry is finite; a sum, ten times as fast, tells in all but rare cases."""
+    return bool(torch.isfinite(G.sum()) or torch.isfinite(G).all())
 
 
-def up(R_wk: Tensor, P_nk: Tensor) -> Tensor:
-    """A reduced gradient, or update, lifted back to full size: R P^T, [w, n]."""
-    return R_wk @ P_nk.mT
+def random_directions(G_wn: Tensor, count: int) -> Tensor:
+    """A Gaussian matrix [n, count], the same for the same shape, so that runs repeat and processes agree."""
+    generator = torch.Generator(G_wn.device).manual_seed(0)
+    return torch.randn(G_wn.shape[1], count, generator=generator, device=G_wn.device)
 
 
-def remove(R_wk: Tensor, S_wm: Tensor) -> Tensor:
-    """The part of R orthogonal to the basis S: R - S S^T R (the projection of the paper's shared gradient space)."""
-    return R_wk - S_wm @ (S_wm.mT @ R_wk)
+def down(G: Tensor, subspaces: Mapping[int, Tensor]) -> Tensor:
+    """The reduced gradient: each mode of `subspaces` (mode: P_nk) goes from n to k; R = G P where it is the last."""
+    for mode, P_nk in subspaces.items():
+        if mode == 0:  # the order of the factors is a matter of speed: a product with G transposed takes twice as long
+            G = torch.tensordot(P_nk, G, ([0], [0]))
+        else:
+            G = torch.tensordot(G, P_nk, ([mode], [0])).movedim(-1, mode)
+    return G
 
 
-def extend(S_wm: Tensor | None, M_wk: Tensor, energy: float) -> Tensor:
+def up(R: Tensor, subspaces: Mapping[int, Tensor]) -> Tensor:
+    """A reduced gradient, or update, lifted back to full size: R P^T where the mode is the last."""
+    return down(R, {mode: P_nk.mT for mode, P_nk in subspaces.items()})
+
+
+def add_lifted(W: Tensor, R: Tensor, subspaces: Mapping[int, Tensor], alpha: float) -> None:
+    """W += alpha * up(R, subspaces), in place; the last product is summed into a matrix without a full-size copy."""
+    *first, last = subspaces.items()
+    R = up(R, dict(first))
+    if W.dim() == 2:
+        mode, P_nk = last
+        W.movedim(mode, -1).addmm_(R.movedim(mode, -1), P_nk.mT, alpha=alpha)
+    else:
+        W.add_(up(R, dict([last])), alpha=alpha)
+
+
+def remove(R: Tensor, S_wm: Tensor, mode: int = 0) -> Tensor:
+    """The part of R orthogonal to the basis S on a mode: R - S S^T R (the paper's shared gradient space)."""
+    inside = torch.tensordot(S_wm, torch.tensordot(S_wm, R, ([0], [mode])), 1)
+    return R - inside.movedim(0, mode)
+
+
+def turn(exp_avg: Tensor, exp_avg_sq: Tensor, old_nk: Tensor, new_nk: Tensor, mode: int) -> tuple[Tensor, Tensor]:
+    """Adam's moments in the coordinates of a new subspace, T = P_old^T P_new: M T, and V (T * T) elementwise.
+
+    V is taken for the variances of uncorrelated coordinates, so that it stays above zero. What the old subspace did
+    not hold starts at zero.
+    """
+    T_kk = old_nk.mT @ new_nk
+    return down(exp_avg, {mode: T_kk}), down(exp_avg_sq, {mode: T_kk.square()})
+
+
+def extend(S_wm: Tensor | None, M_wk: Tensor, energy: float, max_directions: int | None = None) -> Tensor:
     """The basis S with the leading directions of a first moment M added, the fewest that reach the energy.
 
     Directions come from the SVD of M' = M - S S^T M; they are added until the energy of M explained by S and them
-    is at least `energy` * ||M||_F^2, so none where S alone explains as much. Returns an orthonormal basis (fp32,
-    [w, m'], m <= m' <= w). Raises ValueError if M is not finite.
+    is at least `energy` * ||M||_F^2, so none where S alone explains as much, or the basis has `max_directions`: then
+    the earlier tasks keep theirs. Returns an orthonormal basis (fp32, [w, m'], m <= m' <= w). Raises ValueError if M
+    is not finite.
     """
     M_wk = M_wk.float()
     if not torch.isfinite(M_wk).all():
@@ -65,7 +145,8 @@ def extend(S_wm: Tensor | None, M_wk: Tensor, energy: float) -> Tensor:
     U_wk, sigma_k, _ = torch.linalg.svd(new_wk, full_matrices=False)
     reached = explained + torch.cat([sigma_k.new_zeros(1), sigma_k.square().cumsum(0)])
     count = int((reached < energy * total).sum())  # reached[c] is the energy with c directions added
-    count = min(count, len(sigma_k), S_wm.shape[0] - S_wm.shape[1])
+    room = min(S_wm.shape[0], max_directions or S_wm.shape[0]) - S_wm.shape[1]
+    count = min(count, len(sigma_k), max(room, 0))
     # a second pass against S: rounding in the first grows where M' is small beside M
     added_wm = remove(U_wk[:, :count], S_wm)
     return torch.cat([S_wm, torch.linalg.qr(added_wm).Q], dim=1)

@@ -36,12 +36,15 @@ class Example:
 
 
 def tokenize(
-    rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", max_source_length: int, max_target_length: int
+    rows: Sequence[dict],
+    tokenizer: "PreTrainedTokenizerBase",
+    max_source_length: int,
+    max_target_length: int | None = None,
 ) -> list[Example]:
     """Tokenises rendered rows; a source over `max_source_length` tokens loses the end of its *sentence*.
 
     The instruction, the options and the closing `Answer:` stay whole. Raises UserError where they alone do not fit,
-    or a target has more than `max_target_length` tokens with its end-of-sequence token.
+    or a target has more than `max_target_length` tokens (None: no limit) with its end-of-sequence token.
     """
     sources = tokenizer([row["source"] for row in rows], return_offsets_mapping=True)
     targets = tokenizer([row["target"] for row in rows], add_special_tokens=False)["input_ids"]
@@ -56,7 +59,7 @@ def tokenize(
                     f"{row['task']}; raise it to at least {len(ids)}"
                 )
         target = [*target, tokenizer.eos_token_id]
-        if len(target) > max_target_length:
+        if max_target_length is not None and len(target) > max_target_length:
             raise UserError(
                 f"max_target_length: the target {row['target']!r} of {row['task']} has {len(target)} tokens, "
                 f"over the limit of {max_target_length}"

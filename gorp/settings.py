@@ -20,7 +20,9 @@ class TrainSettings:
     batch_size: int = 64  # rows an optimizer step
     micro_batch_size: int = 8  # rows a forward and backward pass
     learning_rate: float = 1e-3  # of the LoRA factors; constant, without warm-up
-    max_grad_norm: float = 1.0  # over all trained parameters, full gradients before any projection
+    max_grad_norm: float = 1.0  # over all gradients as the optimizer gets them: reduced ones where there is a subspace
+    weight_decay: float = 0.0  # decoupled, of all trained parameters
+    gradient_checkpointing: bool = False  # compute activations again in the backward pass: less memory, more time
     max_source_length: int = 512  # tokens
     max_target_length: int = 50  # tokens, end-of-sequence included
     lora_r: int = 8
@@ -33,6 +35,7 @@ class TrainSettings:
             require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("learning_rate", "max_grad_norm", "lora_alpha"):
             require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        require("weight_decay", self.weight_decay, self.weight_decay >= 0, "at least 0")
         require("lora_dropout", self.lora_dropout, 0 <= self.lora_dropout < 1, "at least 0 and below 1")
 
 
@@ -43,11 +46,16 @@ class GorpSettings(TrainSettings):
     full_rank: bool = True  # train the full-rank matrices
     full_rank_modules: str = r".*EncDecAttention\.(q|v)"  # regular expression over whole module names
     full_rank_lr: float = 1e-5
+    projection: str = "std"  # the side of a full-rank matrix that is reduced: std is the smaller one
     rank: int = 8  # k, of the gradient subspace of a full-rank matrix
     refresh_every: int = 10  # T, steps from one subspace to the next
+    stagger: bool = False  # spread the refreshes of the matrices over the period: fewer whole gradients at once
+    exact_svd: bool = False  # subspaces from a full SVD rather than by subspace iteration
+    turn_moments: bool = False  # turn Adam's moments into the new subspace; the paper keeps them
     scale: float = 1.0  # factor on the lifted update
     gradient_space: bool = True  # keep gradients orthogonal to the shared gradient space of the earlier tasks
     energy: float = 0.9  # epsilon, the part of a first moment's energy that the space must explain
+    max_directions: int = 0  # of a basis, at most; 0: as many as the matrix has rows on that side
     project_update: bool = False  # take the space out of Adam's step and LoRA A's start as well (the paper does not)
 
     def __post_init__(self):
@@ -57,8 +65,11 @@ class GorpSettings(TrainSettings):
         for name in ("full_rank_lr", "scale"):
             require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
         require("energy", self.energy, 0 < self.energy <= 1, "above 0 and at most 1")
+        require("max_directions", self.max_directions, self.max_directions >= 0, "at least 0")
+        require("projection", self.projection, self.projection in PROJECTIONS, f"one of {', '.join(PROJECTIONS)}")
 
 
+PROJECTIONS = ("std", "reverse_std", "left", "right", "full")  # as gorp.projection has them; no torch is loaded here
 SETTINGS: dict[str, type[TrainSettings]] = {"gorp": GorpSettings, "seqlora": TrainSettings}
 
 

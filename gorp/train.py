@@ -6,27 +6,41 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from gorp.adapter import Stage, read_stage, write_stage
+from gorp.checkpoint import Checkpoint
+from gorp.digest import code_digest
 from gorp.errors import UserError
-from gorp.files import read_jsonl
+from gorp.files import read_jsonl, sha256
+from gorp.gradients import clip_, step_gradients
 from gorp.loss import summed_loss
 from gorp.methods import make_method
-from gorp.models import Adapted, attach, concatenated_lora, load_base, lora_config
-from gorp.optimizer import check_finite
+from gorp.models import Adapted, attach, autocast, concatenated_lora, load_base, lora_config
 from gorp.progress import Progress
 from gorp.prompts import Example, collate, tokenize
 from gorp.settings import TrainSettings
 
 
 def train_stage(
-    model: str, data: Path, output: Path, method_name: str, settings: TrainSettings, seed: int, parent: Path | None
+    model: str,
+    data: Path,
+    output: Path,
+    method_name: str,
+    settings: TrainSettings,
+    seed: int,
+    parent: Path | None,
+    dtype: str = "float32",
+    checkpoint_minutes: float = 10,
 ) -> None:
     """Trains one task on top of `parent` (None: on the base model) and writes the stage to `output`.
 
-    `data` holds rendered rows (gorp.prompts.render) of one task. Raises UserError for what a user can put right.
+    `data` holds rendered rows (gorp.prompts.render) of one task; `dtype` is that of the frozen base model.
+    A training that was stopped goes on from its last checkpoint (see `gorp.checkpoint`). Raises UserError for what a
+    user can put right.
     """
     rows = read_jsonl(data)
     if not rows:
@@ -34,27 +48,32 @@ def train_stage(
     task = rows[0]["task"]
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
-    check_parent(before, model, method_name)
+    check_parent(before, base_model=model, dtype=dtype, method=method_name)
     torch.manual_seed(stage_seed(seed, tasks))
-    base, tokenizer = load_base(model)
+    base, tokenizer = load_base(model, dtype)
     method = make_method(method_name, settings)
     adapted = attach(base, settings, method.full_rank_modules, before, method.new_lora)
     memory = before.gradient_space if before else {}
     optimizer = method.optimizer(adapted, memory)
     examples = tokenize(rows, tokenizer, settings.max_source_length, settings.max_target_length)
+    depends_on = {
+        **{"model": model, "files": model_files(model, base), "dtype": dtype, "method": method_name, "seed": seed},
+        **{"settings": asdict(settings), "data": sha256(data), "parent": before.digest if before else None},
+        **{"code": code_digest("gorp.train", f"gorp.methods.{method_name}"), "torch": torch.__version__},
+    }
+    del before  # read again for the writing: what earlier tasks have learnt takes no memory while this one trains
     start = time.monotonic()
-    losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}")
-    lora, r, alpha = concatenated_lora(adapted, before, method.new_lora)
-    names = [name.removesuffix(".lora_A") for name in adapted.lora if name.endswith(".lora_A")]
-    full = [name.removesuffix(".weight") for name in adapted.full_rank]
-    config = lora_config(base, r, alpha, names, settings.lora_dropout, full)
-    config.inference_mode = True
+    with Checkpoint(output, depends_on, checkpoint_minutes) as checkpoint:
+        losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}", checkpoint)
+    seconds = time.monotonic() - start
+    before = read_stage(parent) if parent is not None else None
     info = {
         "tasks": tasks,
         "method": method_name,
         "seed": seed,
         "settings": asdict(settings),
         "base_model": model,
+        "dtype": dtype,
         "parent": before.digest if before else None,
         "rows": len(rows),
         "steps": len(losses),
@@ -63,19 +82,31 @@ def train_stage(
             "lora": sum(p.numel() for p in adapted.lora.values()),
             "full_rank": sum(p.numel() for p in adapted.full_rank.values()),
         },
-        "seconds": round(time.monotonic() - start, 3),
+        "seconds": round(seconds, 3),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
+    lora, r, alpha = concatenated_lora(adapted, before, method.new_lora)
+    names = [name.removesuffix(".lora_A") for name in adapted.lora if name.endswith(".lora_A")]
+    full = [name.removesuffix(".weight") for name in adapted.full_rank]
+    config = lora_config(base, r, alpha, names, settings.lora_dropout, full)
+    config.inference_mode = True
     write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info)
+    checkpoint.remove()
 
 
-def check_parent(parent: Stage | None, model: str, method: str) -> None:
-    """Raises UserError if the parent stage was trained on another base model or by another method."""
-    for key, value in (("base_model", model), ("method", method)):
+def check_parent(parent: Stage | None, **expected: str) -> None:
+    """Raises UserError if the parent stage was trained on another base model, in another dtype or by another method."""
+    for key, value in expected.items():
         if parent is not None and parent.info[key] != value:
             raise UserError(
                 f"{parent.folder}: its {key} is {parent.info[key]!r}, not {value!r}: not a stage to go on from"
             )
+
+
+def model_files(model: str, base: PreTrainedModel) -> list[Any]:
+    """What tells a base model from another one of the same name: its files, or the commit of a hub model."""
+    files = sorted(path for path in Path(model).expanduser().glob("*") if path.is_file())
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files] or [base.config._commit_hash]
 
 
 def stage_seed(seed: int, tasks: Sequence[str]) -> int:
@@ -90,22 +121,26 @@ def fit(
     tokenizer,
     settings: TrainSettings,
     what: str,
+    checkpoint: Checkpoint | None = None,
 ) -> list[float]:
-    """Runs all epochs; returns the mean loss per answer token of each step (nats)."""
+    """Runs all epochs, or what is left since the checkpoint; returns each step's mean loss per answer token (nats)."""
+    base = adapted.model.get_base_model()
+    if settings.gradient_checkpointing:
+        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     adapted.model.train()
     batches = list(batch_indices(len(examples), settings.batch_size, settings.epochs))
-    losses = []
-    with Progress(what, len(batches)) as progress:
-        for batch in batches:
+    losses = checkpoint.resume(adapted.trained, optimizer) if checkpoint else []
+    with Progress(what, len(batches), done=len(losses)) as progress:
+        for batch in batches[len(losses) :]:
             rows = [examples[i] for i in batch]
-            loss = backward(adapted.model, rows, tokenizer, settings.micro_batch_size)
-            for name, parameter in adapted.trained.items():  # clipping would spread a NaN over all of them
-                check_finite(name, parameter.grad, len(losses) + 1)
-            torch.nn.utils.clip_grad_norm_(adapted.trained.values(), settings.max_grad_norm)
+            loss = backward(adapted.model, optimizer, rows, tokenizer, settings.micro_batch_size)
+            clip_(step_gradients(optimizer, adapted.trained), settings.max_grad_norm, len(losses) + 1)
             optimizer.step()
             optimizer.zero_grad()
             losses.append(loss)
             progress.advance(loss=f"{loss:.4f}")
+            if checkpoint:
+                checkpoint.step_done(adapted.trained, optimizer, losses)
     return losses
 
 
@@ -115,7 +150,7 @@ def batch_indices(rows: int, batch_size: int, epochs: int) -> Iterator[list[int]
         yield from (chunk.tolist() for chunk in torch.randperm(rows).split(batch_size))
 
 
-def backward(model, rows: Sequence[Example], tokenizer, micro_batch_size: int) -> float:
+def backward(model, optimizer, rows: Sequence[Example], tokenizer, micro_batch_size: int) -> float:
     """Accumulates the gradient of the mean loss per answer token over `rows`; returns that loss.
 
     Each micro-batch is weighted by its answer tokens, so that the split into micro-batches changes rounding alone.
@@ -124,8 +159,11 @@ def backward(model, rows: Sequence[Example], tokenizer, micro_batch_size: int) -
     rows = sorted(rows, key=lambda row: len(row.source))  # like lengths together: less padding
     total = torch.zeros(())
     for start in range(0, len(rows), micro_batch_size):
+        optimizer.complete = start + micro_batch_size >= len(rows)  # read by GorpAdamW alone
         inputs, labels = collate(rows[start : start + micro_batch_size], tokenizer, model.config)
-        loss = summed_loss(model(**inputs).logits, labels) / tokens
+        with autocast(model):
+            logits = model(**inputs, use_cache=False).logits
+        loss = summed_loss(logits, labels) / tokens
         loss.backward()
         total += loss.detach()
     return total.item()

@@ -24,16 +24,21 @@ class Gorp:
         s = self.settings
         if s.gradient_space and s.project_update:
             start_outside(adapted.lora, memory)
-        groups = [{"params": list(adapted.lora.items()), "lr": s.learning_rate, "whole": "in"}]
+        # "left" has the basis of LoRA A on its in side, whatever r is
+        groups = [{"params": list(adapted.lora.items()), "lr": s.learning_rate, "projection": "left"}]
         if adapted.full_rank:
-            full = {"lr": s.full_rank_lr, "rank": s.rank, "refresh_every": s.refresh_every, "scale": s.scale}
-            groups.append({"params": list(adapted.full_rank.items()), **full})
-        return GorpAdamW(groups, memory if s.gradient_space else {}, project_update=s.project_update)
+            names = ("projection", "rank", "refresh_every", "stagger", "exact_svd", "turn_moments", "scale")
+            options = {name: getattr(s, name) for name in names}
+            groups.append({"params": list(adapted.full_rank.items()), "lr": s.full_rank_lr, **options})
+        bases = memory if s.gradient_space else {}
+        optimizer = GorpAdamW(groups, bases, weight_decay=s.weight_decay, project_update=s.project_update)
+        optimizer.project_early()
+        return optimizer
 
     def memory(self, optimizer: GorpAdamW, memory: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         if not self.settings.gradient_space:
             return {}
-        spaces = optimizer.gradient_space(self.settings.energy)
+        spaces = optimizer.gradient_space(self.settings.energy, self.settings.max_directions)
         # B's first moment has no basis: the published runs project A alone
         return {name: basis for name, basis in spaces.items() if not name.endswith(".lora_B")}
 
@@ -43,7 +48,7 @@ def start_outside(lora: Mapping[str, nn.Parameter], memory: Mapping[str, Tensor]
     """Takes the space out of LoRA A's random start, in place: with projected updates B A S = 0 then holds exactly."""
     for name, parameter in lora.items():
         if name in memory:
-            parameter.copy_(remove(parameter.mT, memory[name]).mT)
+            parameter.copy_(remove(parameter, memory[name], mode=1))
 
 
 METHOD = Gorp

@@ -17,7 +17,8 @@ class SeqLora:
         self.settings = settings
 
     def optimizer(self, adapted: Adapted, memory: Mapping[str, Tensor]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(adapted.lora.items(), lr=self.settings.learning_rate, weight_decay=0.0)
+        s = self.settings
+        return torch.optim.AdamW(adapted.lora.items(), lr=s.learning_rate, weight_decay=s.weight_decay)
 
     def memory(self, optimizer: torch.optim.Optimizer, memory: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return {}

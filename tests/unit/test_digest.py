@@ -36,16 +36,18 @@ def test_comments_and_docstrings_change_nothing(package):
     [
         ("optimizer.py", "lr: float = 1e-3", "lr: float = 2e-3", {"train"}),
         ("methods/gorp.py", "new_lora = True", "new_lora = False", {"train"}),
-        ("prompts.py", "IGNORED = -100", "IGNORED = -101", {"train", "predict", "pretrain"}),
+        ("prompts.py", "IGNORED = -100", "IGNORED = -101", {"train", "predict", "embedded"}),
         ("predict.py", "num_beams=1", "num_beams=2", {"predict"}),
         ("metrics.py", "def exact_match", "def exactly_matched", {"score"}),
-        ("embedded.py", "VOCABULARY = 4096", "VOCABULARY = 4097", {"pretrain"}),
+        ("embedded.py", "VOCABULARY = 4096", "VOCABULARY = 4097", {"embedded"}),
+        ("smollm2.py", "individual_digits=True", "individual_digits=False", {"smollm2"}),
         ("cli.py", "return 1", "return 2", set()),
     ],
 )
 def test_a_changed_line_touches_the_steps_that_run_it(package, file, old, new, touched):
     def digests():
-        steps = {"train": TRAIN, "predict": ["gorp.predict"], "score": ["gorp.metrics"], "pretrain": ["gorp.embedded"]}
+        alone = {"predict": "predict", "score": "metrics", "embedded": "embedded", "smollm2": "smollm2"}
+        steps = {"train": TRAIN, **{step: [f"gorp.{module}"] for step, module in alone.items()}}
         return {step: digest.code_digest(*modules) for step, modules in steps.items()}
 
     before = digests()

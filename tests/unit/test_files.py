@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from gorp.errors import UserError, close_names
-from gorp.files import read_json, read_jsonl, replacing, sha256, write_json, write_jsonl
+from gorp.files import filling, read_json, read_jsonl, replacing, sha256, write_json, write_jsonl
 
 
 def test_replacing_takes_the_place_of_the_old_file(tmp_path):
@@ -29,6 +29,19 @@ def test_a_failed_replacement_leaves_the_old_file_alone(tmp_path, error):
         raise error
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_filling_moves_all_files_or_none(tmp_path):
+    folder = tmp_path / "a" / "folder"
+    with pytest.raises(RuntimeError), filling(folder) as scratch:
+        (scratch / "one.txt").write_text("half of the n")
+        raise RuntimeError
+    assert list(folder.iterdir()) == []
+    for text in ("old", "new"):
+        with filling(folder) as scratch:
+            (scratch / "one.txt").write_text(text)
+        assert (folder / "one.txt").read_text() == text
+    assert [p.name for p in folder.iterdir()] == ["one.txt"]
 
 
 def test_a_failed_first_write_leaves_nothing(tmp_path):

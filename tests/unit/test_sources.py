@@ -3,11 +3,11 @@
 import pytest
 
 from gorp.errors import UserError
-from gorp.sources import EMBEDDED, check_model, is_local
+from gorp.sources import MADE, check_model, is_local
 
 
 @pytest.mark.parametrize(
-    "model", ["t5-large", "google-t5/t5-large", "meta-llama/Llama-2-7b-hf", "owner/na.me_x", *EMBEDDED]
+    "model", ["t5-large", "google-t5/t5-large", "meta-llama/Llama-2-7b-hf", "owner/na.me_x", *MADE]
 )
 def test_hub_ids(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -22,7 +22,7 @@ def test_missing_folders(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "cwd")
     if model:
         assert is_local(model)
-        with pytest.raises(UserError, match="no such folder; give tiny-t5 or tiny-llama"):
+        with pytest.raises(UserError, match="no such folder; give tiny-t5, tiny-llama, smollm2-135m, a folder"):
             check_model(model)
 
 

@@ -50,7 +50,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(family, task_rows, s
     expected.backward()
     gradients = {name: p.grad for name, p in base.named_parameters()}
     base.zero_grad()
-    loss = backward(base, examples, family.tokenizer, size)
+    loss = backward(base, torch.optim.SGD(base.parameters()), examples, family.tokenizer, size)
     assert loss == pytest.approx(expected.item(), rel=1e-6)
     largest = max(g.abs().max() for g in gradients.values())
     for name, parameter in base.named_parameters():

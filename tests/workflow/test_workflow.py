@@ -110,7 +110,7 @@ def test_order1_of_the_default_runs_each_step_once():
     done = run(REPOSITORY, "--dry-run", "--forceall", "results/order1/summary.csv")
     assert jobs(done.stdout) == {
         "preprocess": 8,
-        "pretrain": 1,
+        "base_model": 1,
         "predict_zero_shot": 4,
         "train": 4,
         "predict": 4,
@@ -119,6 +119,21 @@ def test_order1_of_the_default_runs_each_step_once():
         "aggregate": 1,
         "show": 1,
     }
+
+
+def test_the_smollm2_preset_plans_order1_on_that_model():
+    """What the preset leaves out, such as max_new_tokens, comes from config.yaml."""
+    preset = ["--configfile", "workflow/presets/smollm2-135m.yaml"]
+    done = run(REPOSITORY, "--dry-run", "--forceall", "--printshellcmds", "results/order1/summary.csv", *preset)
+    counts = jobs(done.stdout)
+    assert (counts["base_model"], counts["train"], counts["predict"], counts["predict_zero_shot"]) == (1, 4, 4, 4)
+    train = re.findall("gorp train .*", done.stdout)
+    assert len(train) == 4
+    for command in train:
+        assert "--model results/models/smollm2-135m " in command
+        assert "results/smollm2-135m/stages/standard/gorp/seed0/dbpedia" in command
+        assert {"lora_r=8", "rank=8", "energy=0.9", "project_update=False"} <= set(command.split())
+    assert len(re.findall("gorp predict .* --max-new-tokens=50 --batch-size=16 ", done.stdout)) == 4 + 4 + 3
 
 
 def test_all_six_orders_share_their_first_stages():

@@ -13,7 +13,7 @@ from gorp.digest import code_digest
 from gorp.errors import UserError
 from gorp.results import order_scores
 from gorp.settings import used_settings
-from gorp.sources import EMBEDDED, check_model, is_local
+from gorp.sources import EMBEDDED, MADE, check_model, is_local
 
 # without an activated environment, the `gorp` command beside the Python that runs Snakemake
 shell.prefix(f"set -euo pipefail; export PATH=$PATH:{shlex.quote(str(Path(sys.executable).parent))}; ")
@@ -71,9 +71,9 @@ RUN = f"results/{config['run']}"
 STAGE = f"{RUN}/stages/{{suite}}/{{method}}/seed{{seed}}/{{stage}}"
 STAGE_FILES = ("adapter_model.safetensors", "adapter_config.json", "gradient_space.safetensors", "stage.json")
 TABLES = ("summary.csv", "matrix.csv", "accuracy.svg")
-EMBEDDED_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 MODEL_SUFFIXES = (".json", ".safetensors", ".model")
-MODEL = f"results/models/{config['model']}" if config["model"] in EMBEDDED else config["model"]
+MODEL = f"results/models/{config['model']}" if config["model"] in MADE else config["model"]
 
 
 wildcard_constraints:
@@ -84,13 +84,13 @@ wildcard_constraints:
     stage=r"[\w.-]+(/[\w.-]+)*",
     split="train|dev|test",
     order="|".join(ORDERS),
-    embedded="|".join(EMBEDDED),
+    base="|".join(MADE),
 
 
 def model_files(wildcards):
     """The files of the base model, where it is a folder; a hub id has none to watch."""
-    if config["model"] in EMBEDDED:
-        return [f"{MODEL}/{name}" for name in EMBEDDED_FILES]
+    if config["model"] in MADE:
+        return [f"{MODEL}/{name}" for name in BASE_FILES]
     if is_local(MODEL):
         return sorted(str(path) for path in Path(MODEL).expanduser().glob("*") if path.suffix in MODEL_SUFFIXES)
     return []

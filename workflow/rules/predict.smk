@@ -2,7 +2,7 @@
 
 
 PREDICT = (
-    "gorp predict --model {params.model:q} {params.stage:q} --data {input.data:q} {params.options:q}"
+    "gorp predict --model {params.model:q} --dtype {params.dtype} {params.stage:q} --data {input.data:q} {params.options:q}"
     " --threads {threads} --output {output:q} 2>&1 | tee {log:q}"
 )
 PREDICT_CODE = code_digest("gorp.predict")
@@ -30,6 +30,7 @@ rule predict:
     threads: 1
     params:
         model=MODEL,
+        dtype=config["dtype"],
         stage=lambda w: ["--stage", stage_folder(w)],
         options=PREDICT_OPTIONS,
         code=PREDICT_CODE,
@@ -66,6 +67,7 @@ use rule predict as predict_zero_shot with:
         f"{RUN}/benchmarks/predict/zero-shot/{{task}}.tsv"
     params:
         model=MODEL,
+        dtype=config["dtype"],
         stage=[],
         options=PREDICT_OPTIONS,
         code=PREDICT_CODE,

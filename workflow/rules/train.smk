@@ -1,29 +1,30 @@
 # Base models and stages.
 
 
-rule pretrain:
+BUNDLED_TEXT = [
+    task.file(part) for task in find_tasks(relative(benchmark_root("bundled"))).values() for part in ("train", "labels")
+]
+
+
+rule base_model:
     input:
-        [
-            task.file(part)
-            for task in find_tasks(relative(benchmark_root("bundled"))).values()
-            for part in ("train", "labels")
-        ],
+        lambda w: BUNDLED_TEXT if w.base in EMBEDDED else [],
     output:
-        [f"results/models/{{embedded}}/{name}" for name in EMBEDDED_FILES],
+        [f"results/models/{{base}}/{name}" for name in BASE_FILES],
     log:
-        "results/models/logs/{embedded}.log",
+        "results/models/logs/{base}.log",
     benchmark:
-        "results/models/benchmarks/{embedded}.tsv"
+        "results/models/benchmarks/{base}.tsv"
     conda:
         "../envs/gorp.yaml"
     threads: 2
     params:
-        folder="results/models/{embedded}",
-        code=code_digest("gorp.embedded"),
+        folder="results/models/{base}",
+        code=lambda w: code_digest("gorp.embedded" if w.base in EMBEDDED else "gorp.smollm2"),
     message:
-        "Pretrain the embedded base model {wildcards.embedded}"
+        "Make the base model {wildcards.base}"
     shell:
-        "gorp pretrain --name {wildcards.embedded} --threads {threads} --output {params.folder} 2>&1 | tee {log:q}"
+        "gorp base --name {wildcards.base} --threads {threads} --output {params.folder} 2>&1 | tee {log:q}"
 
 
 rule train:
@@ -42,6 +43,7 @@ rule train:
     threads: 1
     params:
         model=MODEL,
+        dtype=config["dtype"],
         method=lambda w: variant(w.method)[0],
         settings=lambda w: training_settings(w.method),
         parent=parent_option,
@@ -50,6 +52,6 @@ rule train:
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:
-        "gorp train --model {params.model:q} --data {input.data:q} {params.parent:q} --method {params.method}"
+        "gorp train --model {params.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
         " --seed {wildcards.seed} --set {params.settings:q} --threads {threads} --output {params.folder:q}"
         " 2>&1 | tee {log:q}"

@@ -1,0 +1,29 @@
+"""Between the backward passes and the step: the gradients as the optimizer will use them, and the clipping of them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gorp.optimizer import GorpAdamW, check_finite
+
+
+def step_gradients(optimizer: torch.optim.Optimizer, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Gradients by parameter name, which may be changed in place: reduced ones where the optimizer has subspaces."""
+    if isinstance(optimizer, GorpAdamW):
+        return optimizer.reduce()
+    return {name: parameter.grad for name, parameter in trained.items() if parameter.grad is not None}
+
+
+def clip_(gradients: Mapping[str, Tensor], max_norm: float, step: int) -> Tensor:
+    """Scales all gradients so that their 2-norm together is at most `max_norm`; returns the norm before, a scalar.
+
+    It is the norm of what is handed in: of a reduced gradient the part inside its subspace, before a shared gradient
+    space is taken out of it. Raises FloatingPointError that names the first gradient that is not finite.
+    """
+    norm = torch.nn.utils.get_total_norm(gradients.values())
+    if not torch.isfinite(norm):  # clipping would spread a NaN over all of them
+        for name, gradient in gradients.items():
+            check_finite(name, gradient, step)
+    torch._foreach_mul_(list(gradients.values()), (max_norm / (norm + 1e-6)).clamp(max=1.0))
+    return norm

@@ -1,0 +1,55 @@
+"""The table of all orders: each method's mean and standard deviation over orders and seeds, beside published scores."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from gorp.errors import UserError
+
+METRICS = ("AA", "BWT", "FM", "LA", "FWT")
+
+
+def overview(suites: Mapping[str, Sequence[pd.DataFrame]], published: Mapping) -> pd.DataFrame:
+    """One row a suite, method, model and benchmark: `source` is "run" or "published".
+
+    suites: the summary tables (`gorp.report.aggregate`) of each suite's orders.
+    published: {model: {suite: {method: {metric: percent}}}}; rows of models that were run, and of suites shown.
+    Columns: suite, source, method, model, benchmark, orders, seeds, then METRIC and METRIC_sd (sample standard
+    deviation over orders and seeds, nan for one; published scores have none).
+    """
+    rows, models = [], set()
+    for suite, tables in suites.items():
+        runs = pd.concat(tables, ignore_index=True)
+        models |= set(runs["model"])
+        for (method, model, benchmark), part in runs.groupby(["method", "model", "benchmark"], sort=False):
+            row = {"suite": suite, "source": "run", "method": method, "model": model, "benchmark": benchmark}
+            row |= {"orders": part["order"].nunique(), "seeds": part["seed"].nunique()}
+            for metric in METRICS:
+                row |= {metric: part[metric].mean(), f"{metric}_sd": part[metric].std(ddof=1)}
+            rows.append(row)
+        for model in sorted(models & set(published)):
+            for method, scores in published[model].get(suite, {}).items():
+                rows.append({"suite": suite, "source": "published", "method": method, "model": model, **scores})
+    return pd.DataFrame(rows).astype({"orders": "Int64", "seeds": "Int64"})
+
+
+def read_summaries(paths: Sequence[Path]) -> list[pd.DataFrame]:
+    """Summary tables of orders. Raises UserError that names a file that is not one."""
+    tables = []
+    for path in paths:
+        try:
+            table = pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: not a summary table: {error}") from None
+        missing = [column for column in ("order", "method", "seed", "model", *METRICS) if column not in table]
+        if missing:
+            raise UserError(f"{path}: not a summary table: no column {missing[0]}")
+        tables.append(table)
+    return tables
+
+
+def read_published(path: Path) -> dict:
+    """Published scores by model, suite and method."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

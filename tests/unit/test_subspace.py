@@ -1,0 +1,204 @@
+"""The gradient subspace: energy against the exact one, on known spectra and on gradients of real trainings."""
+
+import pytest
+import torch
+from matrices import energy, off_orthonormal, orthonormal, random, with_spectrum
+from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+
+from gorp.projection import OVERSAMPLING, subspace, unfold
+from gorp.prompts import tokenize
+from gorp.train import backward
+
+SHAPES = [(120, 100), (100, 120)]  # large enough that the subspace is iterated rather than exact
+SPECTRA = {
+    "halving": lambda i: 0.5**i,
+    "nine tenths": lambda i: 0.9**i,
+    "1/i": lambda i: 1 / i,
+    "a gap": lambda i: 1.0 if i <= 8 else 0.1,
+    "flat": lambda i: 1.0,
+}
+SLOW = [101.0 - i for i in range(1, 101)]  # hardly any decay: two iterations do not get there
+
+
+def spectrum(name):
+    return [SPECTRA[name](i) for i in range(1, 101)]
+
+
+def share(G_wn, P_nk, sigmas):
+    """The energy along P as a part of the most that so many directions can have."""
+    return energy(G_wn, P_nk) / sum(sigma**2 for sigma in sigmas[: P_nk.shape[1]])
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_a_small_matrix_gets_the_exact_one(k):
+    sigmas = [8.0, 4.0, 2.0, 1.0]
+    G_wn = with_spectrum(9, 4, sigmas)
+    P_nk = subspace(G_wn, k)
+    assert P_nk.shape == (4, k)
+    assert off_orthonormal(P_nk) < 1e-6
+    assert share(G_wn, P_nk, sigmas) == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize("start", [False, True])
+@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_iteration_has_the_energy_of_the_exact_one(shape, name, start):
+    """Cold, or from the subspace of a gradient that has something in common with this one."""
+    sigmas, k = spectrum(name), 8
+    G_wn = with_spectrum(*shape, sigmas)
+    before = subspace(G_wn + 0.1 * with_spectrum(*shape, sigmas, seed=5), k, exact=True) if start else None
+    P_nk = subspace(G_wn, k, before)
+    assert P_nk.shape == (shape[1], k)
+    assert off_orthonormal(P_nk) < 1e-5
+    assert share(G_wn, P_nk, sigmas) > 0.999
+    assert share(G_wn, subspace(G_wn, k, before, exact=True), sigmas) == pytest.approx(1, rel=1e-5)
+
+
+def test_columns_are_the_singular_vectors_leading_first():
+    sigmas = spectrum("halving")
+    G_wn = with_spectrum(120, 100, sigmas)
+    for P_nk in (subspace(G_wn, 4), subspace(G_wn, 4, exact=True), subspace(G_wn[:, :20], 4)):
+        R_wk = G_wn[:, : P_nk.shape[0]] @ P_nk
+        assert (R_wk.norm(dim=0).diff() < 0).all()
+        assert (R_wk.mT @ R_wk).triu(1).abs().max() < 1e-6, "which do not mix in the reduced gradient"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_start_near_by_is_made_use_of(shape):
+    G_wn = with_spectrum(*shape, SLOW)
+    exact = subspace(G_wn, 8, exact=True)
+    assert share(G_wn, exact, SLOW) == pytest.approx(1, rel=1e-5)
+    assert share(G_wn, subspace(G_wn, 8), SLOW) < 0.95
+    assert share(G_wn, subspace(G_wn, 8, exact), SLOW) > 0.9999
+
+
+@pytest.mark.parametrize("known", [0, 2])
+def test_zero_columns_of_a_start_do_not_stand_in_the_way(known):
+    """A gradient of low rank leaves some; later ones have all directions to give."""
+    start_nk = torch.cat([orthonormal(100, known, seed=7), torch.zeros(100, 8 - known)], dim=1)
+    sigmas = spectrum("halving")
+    G_wn = with_spectrum(120, 100, sigmas)
+    P_nk = subspace(G_wn, 8, start_nk)
+    assert off_orthonormal(P_nk) < 1e-5
+    assert share(G_wn, P_nk, sigmas) > 0.999
+
+
+@pytest.mark.parametrize("size", [(120, 100), (9, 6)])
+@pytest.mark.parametrize("exact", [False, True])
+def test_each_column_takes_the_sign_nearer_to_before(size, exact):
+    G_wn = with_spectrum(*size, spectrum("halving")[:6])
+    before = subspace(G_wn, 3, exact=exact)
+    turned = before * torch.tensor([1.0, -1.0, -1.0])
+    for start_nk in (before, turned):
+        after = subspace(G_wn + 1e-3 * random(*size), 3, start_nk, exact)
+        assert ((after * start_nk).sum(0) > 0.9).all()
+
+
+def real_gradients(family, rows):
+    """Gradients of the matrices that GORP trains, of three refreshes of a model of some thousand weights, by name."""
+    ids = {key: getattr(family.tokenizer, key) for key in ("pad_token_id", "eos_token_id", "bos_token_id")}
+    ids["vocab_size"] = len(family.tokenizer)
+    torch.manual_seed(0)
+    if family.name == "t5":
+        sizes = dict(d_model=64, d_kv=24, num_heads=2, d_ff=96, num_layers=2, dropout_rate=0.0)
+        model = T5ForConditionalGeneration(T5Config(**ids, **sizes, decoder_start_token_id=ids["pad_token_id"]))
+    else:
+        sizes = dict(hidden_size=64, head_dim=24, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2)
+        model = LlamaForCausalLM(LlamaConfig(**ids, **sizes))
+    ends = (".q.weight", ".v.weight", "q_proj.weight", "v_proj.weight", "gate_proj.weight")
+    watched = {name: p for name, p in model.named_parameters() if name.endswith(ends)}
+    examples = tokenize(rows, family.tokenizer, 200, 50)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    history = {name: [] for name in watched}
+    for step in range(7):
+        optimizer.zero_grad()
+        backward(model, optimizer, examples[step % 2 :: 2], family.tokenizer, 8)
+        if step % 3 == 0:
+            for name, parameter in watched.items():
+                history[name].append(parameter.grad.clone())
+        optimizer.step()
+    return history
+
+
+def test_iteration_has_the_energy_of_the_exact_one_on_real_gradients(family, task_rows):
+    history = real_gradients(family, [row for rows in task_rows.values() for row in rows])
+    assert len(history) >= 6
+    cold, warm, ranks = [], [], []
+    for name, gradients in history.items():
+        for mode in (0, 1):
+            for k in (4, 8):
+                P_nk = None
+                for gradient in gradients:
+                    G_wn = unfold(gradient, mode)
+                    assert min(G_wn.shape) > 2 * (k + OVERSAMPLING), "else it is exact anyway"
+                    exact = energy(G_wn, subspace(G_wn, k, exact=True))
+                    cold.append((energy(G_wn, subspace(G_wn, k)) / exact, name))
+                    P_nk = subspace(G_wn, k, P_nk)
+                    warm.append((energy(G_wn, P_nk) / exact, name))
+                    ranks.append(int(torch.linalg.matrix_rank(G_wn)))
+    assert min(cold) > (0.99,)
+    assert min(warm) > (0.99,)
+    assert max(ranks) >= 48, "some have directions beyond those iterated"
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("true_rank", [0, 1, 3])
+def test_directions_of_rounding_alone_are_zero_columns(true_rank, exact):
+    """Adam would divide their noise up to steps of full size."""
+    G_wn = random(120, true_rank) @ random(true_rank, 100, seed=1)
+    for start_nk in (None, orthonormal(100, 8), torch.zeros(100, 8)):
+        P_nk = subspace(G_wn, 8, start_nk, exact)
+        assert P_nk.shape == (100, 8)
+        assert P_nk.any(dim=0).tolist() == [True] * true_rank + [False] * (8 - true_rank)
+        assert off_orthonormal(P_nk[:, :true_rank]) < 1e-5
+        torch.testing.assert_close(G_wn @ P_nk @ P_nk.mT, G_wn, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("shape", [(1, 100), (100, 1), (1, 1)])
+def test_gradients_of_one_row_or_one_column(shape, exact):
+    G_wn = random(*shape)
+    P_nk = subspace(G_wn, 8, exact=exact)
+    assert P_nk.shape == (shape[1], 1), "k is capped"
+    torch.testing.assert_close(G_wn @ P_nk @ P_nk.mT, G_wn)
+    assert not subspace(torch.zeros(shape), 8, P_nk, exact).any()
+
+
+@pytest.mark.parametrize("size", [1e37, 1e30, 1e-30, 1e-36])
+@pytest.mark.parametrize("exact", [False, True])
+def test_huge_and_tiny_gradients_have_the_same_subspace(size, exact):
+    G_wn = with_spectrum(120, 100, spectrum("1/i"))
+    for start_nk in (None, orthonormal(100, 8)):
+        P_nk, usual = subspace(G_wn * size, 8, start_nk, exact), subspace(G_wn, 8, start_nk, exact)
+        assert off_orthonormal(P_nk) < 1e-5
+        torch.testing.assert_close(P_nk.abs(), usual.abs(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("shape", [(5, 3), (120, 100)])
+def test_a_gradient_that_is_not_finite_is_refused(shape, bad):
+    G_wn = random(*shape)
+    G_wn[2, 1] = bad
+    for exact in (False, True):
+        with pytest.raises(ValueError, match="gradient is not finite"):
+            subspace(G_wn, 2, exact=exact)
+
+
+@pytest.mark.parametrize("start", [False, True])
+def test_it_is_deterministic_and_leaves_the_global_generator_alone(start):
+    G_wn, start_nk = random(120, 100), orthonormal(100, 4) if start else None
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = subspace(G_wn, 4, start_nk)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    assert torch.equal(subspace(G_wn.clone(), 4, start_nk), first)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("shape", [(64, 40), (40, 64), (12, 8)])
+def test_it_is_fp32_and_keeps_no_larger_storage_alive(shape, exact):
+    for start_nk in (None, orthonormal(shape[1], 2)):
+        P_nk = subspace(random(*shape).bfloat16(), 2, start_nk, exact)
+        assert P_nk.dtype == torch.float32
+        assert P_nk.untyped_storage().nbytes() == shape[1] * 2 * 4
