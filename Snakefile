@@ -10,6 +10,9 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
@@ -19,10 +22,14 @@ include: "workflow/rules/aggregate.smk"
 
 localrules:
     all,
+    score,
+    aggregate,
+    summarize,
     show,
 
 
 rule all:
     default_target: True
     input:
+        "results/summary.csv",
         expand("results/{order}/{file}", order=ORDERS, file=TABLES),

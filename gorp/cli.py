@@ -90,11 +90,29 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--order", required=True, help="name of the order")
     sub.add_argument("--tasks", nargs="+", required=True, help="its tasks, in sequence")
     sub.add_argument("--runs", nargs="+", required=True, metavar="METHOD/seedN", help="rows of the summary")
+    sub.add_argument(
+        "--evaluate",
+        choices=["full", "final"],
+        default="full",
+        help="full: each stage was scored on all tasks seen; final: on its own alone, and the last on all",
+    )
     sub.add_argument("--stages", type=Path, required=True, help="the folder above METHOD/seedN")
     sub.add_argument("--zero-shot", type=Path, required=True, help="the folder of the base model's scores by task")
     sub.add_argument("--model", required=True, help="name for the tables")
     sub.add_argument("--benchmark", required=True, help="name for the tables")
     sub.add_argument("--output", type=Path, required=True, help="the folder of the tables")
+
+    sub = command("summarize", run_summarize, "The table of all orders: means over orders and seeds, published scores.")
+    sub.add_argument(
+        "--suite",
+        nargs="+",
+        action="append",
+        required=True,
+        metavar=("SUITE", "SUMMARY"),
+        help="a suite and the summary.csv of each of its orders; once for each suite",
+    )
+    sub.add_argument("--published", type=Path, help="YAML: {MODEL: {SUITE: {METHOD: {METRIC: percent}}}}")
+    sub.add_argument("--output", type=Path, required=True, help="CSV")
     return top
 
 
@@ -207,10 +225,19 @@ def run_aggregate(args: argparse.Namespace) -> None:
         if not method or not seed.isdigit():
             raise UserError(f"--runs: {name}: expected METHOD/seedN")
         folder = args.stages / name
-        runs.append(read_run(method, int(seed), args.model, args.benchmark, folder, args.zero_shot, args.tasks))
+        where = (folder, args.zero_shot, args.tasks, args.evaluate == "full")
+        runs.append(read_run(method, int(seed), args.model, args.benchmark, *where))
     try:
         summary, matrix = aggregate(args.order, args.tasks, runs)
     except ValueError as error:
         raise UserError(str(error)) from None
     write_tables(summary, matrix, args.output)
     save_figure(accuracy_figure(matrix, args.order), args.output / "accuracy.svg")
+
+
+def run_summarize(args: argparse.Namespace) -> None:
+    from gorp.overview import overview, read_published, read_summaries
+    from gorp.report import write_table
+
+    suites = {suite: read_summaries([Path(path) for path in paths]) for suite, *paths in args.suite}
+    write_table(overview(suites, read_published(args.published) if args.published else {}), args.output)

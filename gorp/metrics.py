@@ -141,10 +141,12 @@ def forgetting(a: Matrix) -> float:
     """FM = mean_{j < T-1} (max_{j <= i < T-1} a[i][j] - a[T-1][j]): the fall from the best score so far.
 
     The last stage is not among the best ones, so a task at its best at the end counts negative.
-    a: T x T lower-triangular, percent; returns percentage points, nan for one task. ValueError as for
-    `average_accuracy`.
+    a: T x T lower-triangular, percent, nan where a stage was not scored; returns percentage points, nan for one task
+    or where a score is missing. ValueError as for `average_accuracy`.
     """
     last = _checked(a)[-1]
+    if any(math.isnan(score) for row in a for score in row):
+        return math.nan
     return _mean([max(row[j] for row in a[j:-1]) - last[j] for j in range(len(a) - 1)])
 
 

@@ -7,6 +7,7 @@
 The same input gives the same bytes. Files appear whole or not at all. Scores are percent.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Run:
     seed: int
     model: str
     benchmark: str
-    stage_scores: Sequence[Scores]  # T: after stage i, of the tasks 0..i
+    stage_scores: Sequence[Scores]  # T: after stage i, of the tasks 0..i; or of task i alone, but all after the last
     forward_scores: Sequence[Scores]  # T - 1: after stage j, of task j + 1, not yet trained
     zero_shot: Scores  # of all tasks under the base model
     stages: Sequence[Mapping]  # T: the contents of stage.json
@@ -70,7 +71,9 @@ def _matrix_rows(tasks: Sequence[str], run: Run) -> list[dict]:
     _check_lengths(run, len(tasks))
     rows = [_matrix_row(run, 0, "", task, False, run.zero_shot) for task in tasks]
     for i, trained in enumerate(tasks):
-        rows += [_matrix_row(run, i + 1, trained, task, True, run.stage_scores[i]) for task in tasks[: i + 1]]
+        own_alone = i + 1 < len(tasks) and list(run.stage_scores[i]) == [trained]
+        seen = [trained] if own_alone else tasks[: i + 1]
+        rows += [_matrix_row(run, i + 1, trained, task, True, run.stage_scores[i]) for task in seen]
         rows += [_matrix_row(run, i + 1, trained, task, False, run.forward_scores[i]) for task in tasks[i + 1 : i + 2]]
     return rows
 
@@ -94,7 +97,11 @@ def _matrix_row(run: Run, stage: int, trained: str, task: str, seen: bool, score
 
 
 def _summary_row(tasks: Sequence[str], run: Run) -> dict:
-    a = [[scores[task]["exact_match"] for task in tasks[: i + 1]] for i, scores in enumerate(run.stage_scores)]
+    unscored = {"exact_match": math.nan}
+    a = [
+        [scores.get(task, unscored)["exact_match"] for task in tasks[: i + 1]]
+        for i, scores in enumerate(run.stage_scores)
+    ]
     forward = [scores[task]["exact_match"] for task, scores in zip(tasks[1:], run.forward_scores, strict=True)]
     zero_shot = [run.zero_shot[task]["exact_match"] for task in tasks]
     stages = [(stage, f"{run.method}, seed {run.seed}, stage.json {i}") for i, stage in enumerate(run.stages, start=1)]
@@ -135,10 +142,15 @@ def _get(record: Mapping, key: str, place: str):
 
 def write_tables(summary: pd.DataFrame, matrix: pd.DataFrame, folder: str | os.PathLike) -> None:
     """Write summary.csv and matrix.csv into `folder`: fixed decimals, "nan" where undefined, "\\n" ends a line."""
-    for name, table in (("summary.csv", summary), ("matrix.csv", matrix)):
-        text = table.assign(**{column: _fixed(table[column]) for column in table.select_dtypes("float")})
-        with replacing(Path(folder, name)) as temporary:
-            text.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    write_table(summary, Path(folder, "summary.csv"))
+    write_table(matrix, Path(folder, "matrix.csv"))
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write one table as `write_tables` does."""
+    text = table.assign(**{column: _fixed(table[column]) for column in table.select_dtypes("float")})
+    with replacing(path) as temporary:
+        text.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
 
 
 def _fixed(column: pd.Series) -> list[str]:

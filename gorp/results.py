@@ -3,7 +3,7 @@
 A stage lies under the sequence of tasks that it has learnt, so that orders which start alike share their stages:
 
     ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/{stage.json, predictions.jsonl, scores.json, ...}
-    ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/forward/yahoo/scores.json      a task before it is learnt
+    ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/only/yahoo/scores.json         one task: the next one, or its own
     ROOT/zero-shot/yahoo/scores.json                                             the base model
 """
 
@@ -19,19 +19,31 @@ def prefixes(tasks: Sequence[str]) -> list[str]:
     return ["/".join(tasks[: i + 1]) for i in range(len(tasks))]
 
 
-def order_scores(tasks: Sequence[str]) -> list[str]:
-    """Files below METHOD/seedN that an order is aggregated from."""
+def seen_scores(tasks: Sequence[str], full: bool) -> list[str]:
+    """For each stage of an order, the file with its scores of tasks seen: of all of them if `full`, or it is the last.
+
+    Else of its own task alone, which is all that AA, BWT, LA and FWT need.
+    """
     stages = prefixes(tasks)
-    own = [f"{stage}/{name}" for stage in stages for name in ("scores.json", "stage.json")]
-    forward = [f"{stage}/forward/{task}/scores.json" for stage, task in zip(stages, tasks[1:], strict=False)]
-    return own + forward
+    own = [f"{stage}/only/{task}/scores.json" for stage, task in zip(stages, tasks, strict=True)]
+    return [f"{stage}/scores.json" for stage in stages] if full else [*own[:-1], f"{stages[-1]}/scores.json"]
+
+
+def forward_scores(tasks: Sequence[str]) -> list[str]:
+    """For each stage but the last, the file with its score of the task that comes next."""
+    return [f"{stage}/only/{task}/scores.json" for stage, task in zip(prefixes(tasks), tasks[1:], strict=False)]
+
+
+def order_scores(tasks: Sequence[str], full: bool) -> list[str]:
+    """Files below METHOD/seedN that an order is aggregated from."""
+    info = [f"{stage}/stage.json" for stage in prefixes(tasks)]
+    return list(dict.fromkeys([*seen_scores(tasks, full), *info, *forward_scores(tasks)]))
 
 
 def read_run(
-    method: str, seed: int, model: str, benchmark: str, stages: Path, zero_shot: Path, tasks: Sequence[str]
+    method: str, seed: int, model: str, benchmark: str, stages: Path, zero_shot: Path, tasks: Sequence[str], full: bool
 ) -> Run:
     """One method and seed over an order. Raises UserError if a file is missing or not JSON."""
-    names = prefixes(tasks)
     base: dict = {}
     for task in tasks:
         base |= read_json(zero_shot / task / "scores.json")
@@ -40,11 +52,8 @@ def read_run(
         seed=seed,
         model=model,
         benchmark=benchmark,
-        stage_scores=[read_json(stages / stage / "scores.json") for stage in names],
-        forward_scores=[
-            read_json(stages / stage / "forward" / task / "scores.json")
-            for stage, task in zip(names, tasks[1:], strict=False)
-        ],
+        stage_scores=[read_json(stages / name) for name in seen_scores(tasks, full)],
+        forward_scores=[read_json(stages / name) for name in forward_scores(tasks)],
         zero_shot=base,
-        stages=[read_json(stages / stage / "stage.json") for stage in names],
+        stages=[read_json(stages / stage / "stage.json") for stage in prefixes(tasks)],
     )

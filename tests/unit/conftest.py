@@ -1,5 +1,6 @@
 """Micro models and tasks, made on the spot: a T5 and a LLaMA of a few thousand random weights."""
 
+import functools
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+import gorp.train
 from gorp.embedded import train_tokenizer
 from gorp.files import write_jsonl
 from gorp.models import load_base
@@ -104,6 +106,14 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_code_digest():
+    """Trainings read the code for its digest once a session rather than each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gorp.train, "code_digest", functools.cache(gorp.train.code_digest))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -199,3 +209,17 @@ def chain(tasks, tmp_path_factory):
         return folders
 
     return stages
+
+
+@pytest.fixture
+def train(tasks, tmp_path):
+    """`train(family, task, parent, seed, method, dtype, **settings)` trains into a new folder and returns it."""
+    count = iter(range(1000))
+
+    def run(family, task="moods", parent=None, seed=7, method="gorp", dtype="float32", **changes) -> Path:
+        folder = tmp_path / str(next(count))
+        settings = family.settings(method, **changes)
+        train_stage(family.path, tasks[task], folder, method, settings, seed, parent, dtype)
+        return folder
+
+    return run

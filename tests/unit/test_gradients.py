@@ -9,14 +9,14 @@ from gorp.optimizer import GorpAdamW
 from gorp.projection import down
 
 
-def make(early=False, basis=False, gradient_scale=1.0):
+def make(early=False, basis=False):
     """A parameter trained as it is and one in a subspace, with gradients, and the optimizer."""
     a, b = torch.nn.Parameter(random(2, 8)), torch.nn.Parameter(random(9, 6))
     groups = [{"params": [("a", a)]}, {"params": [("b", b)], "rank": 2}]
     optimizer = GorpAdamW(groups, {"b": orthonormal(9, 3)} if basis else {}, lr=0.1)
     if early:
         optimizer.project_early()
-    gradients = {"a": gradient_scale * random(2, 8, seed=1), "b": gradient_scale * random(9, 6, seed=2)}
+    gradients = {"a": random(2, 8, seed=1), "b": random(9, 6, seed=2)}
     (a * gradients["a"]).sum().add((b * gradients["b"]).sum()).backward()
     return {"a": a, "b": b}, gradients, optimizer
 

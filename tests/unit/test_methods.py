@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from matrices import inside, orthonormal
 
 from gorp.errors import UserError
 from gorp.methods import make_method
 from gorp.models import attach
 from gorp.optimizer import GorpAdamW
+from gorp.projection import PROJECTIONS, basis_mode, up
 from gorp.settings import SETTINGS
 
 
@@ -30,7 +32,16 @@ def test_every_method_of_the_settings_is_there(micros):
 
 
 def test_gorp_trains_two_groups(family):
-    settings = family.settings(project_update=True, scale=0.5)
+    options = {
+        "projection": "reverse_std",
+        "rank": 3,
+        "refresh_every": 5,
+        "stagger": True,
+        "exact_svd": True,
+        "turn_moments": True,
+        "scale": 0.5,
+    }
+    settings = family.settings(project_update=True, weight_decay=0.1, full_rank_lr=0.03, **options)
     method = make_method("gorp", settings)
     adapted = attached(family, method, settings)
     optimizer = method.optimizer(adapted, {})
@@ -38,11 +49,20 @@ def test_gorp_trains_two_groups(family):
     lora, full_rank = optimizer.param_groups
     assert lora["param_names"] == list(adapted.lora)
     assert full_rank["param_names"] == list(adapted.full_rank)
-    assert (lora["lr"], lora["rank"], lora["scale"]) == (0.02, None, 1.0)
-    keys = ("lr", "rank", "refresh_every", "scale")
-    assert tuple(full_rank[key] for key in keys) == (0.01, 4, 2, 0.5)
+    assert (lora["lr"], lora["rank"], lora["projection"], lora["scale"]) == (0.02, None, "left", 1.0)
+    assert full_rank.items() >= {"lr": 0.03, **options}.items()
     for group in (lora, full_rank):
-        assert (group["weight_decay"], group["project_update"], group["betas"]) == (0.0, True, (0.9, 0.999))
+        assert (group["weight_decay"], group["project_update"], group["betas"]) == (0.1, True, (0.9, 0.999))
+
+
+def test_gorp_projects_the_gradients_of_full_rank_matrices_early(family):
+    settings = family.settings()
+    method = make_method("gorp", settings)
+    adapted = attached(family, method, settings)
+    method.optimizer(adapted, {})
+    sum(parameter.square().sum() for parameter in adapted.trained.values()).backward()
+    assert all(parameter.grad is not None for parameter in adapted.lora.values())
+    assert all(parameter.grad is None for parameter in adapted.full_rank.values())
 
 
 def test_gorp_without_its_parts_is_lora_alone(family):
@@ -65,16 +85,20 @@ def test_gorp_without_its_parts_is_lora_alone(family):
     assert method.memory(optimizer, {name: torch.eye(32)[:, :2]}) == {}
 
 
-def test_gorp_keeps_bases_of_a_and_of_the_full_rank_matrices(family):
-    settings = family.settings()
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_gorp_keeps_bases_of_a_and_of_the_full_rank_matrices(family, projection):
+    settings = family.settings(projection=projection)
     method = make_method("gorp", settings)
     adapted = attached(family, method, settings)
-    old = {name: torch.eye(max(p.shape))[:, :3] for name, p in adapted.trained.items() if not name.endswith("lora_B")}
+    modes = {name: 1 for name in adapted.lora if name.endswith("lora_A")}  # the inputs, whatever r is
+    for name, parameter in adapted.full_rank.items():
+        modes[name] = basis_mode(parameter.shape, PROJECTIONS[projection](parameter.shape))
+    old = {name: orthonormal(adapted.trained[name].shape[mode], 3) for name, mode in modes.items()}
     optimizer = method.optimizer(adapted, old)
     step(adapted, optimizer)
     for name, S_wm in old.items():
-        moment = optimizer.state[adapted.trained[name]]["exp_avg"]
-        assert (S_wm.mT @ moment).abs().max() < 1e-6, name
+        state = optimizer.state[adapted.trained[name]]
+        assert inside(S_wm, up(state["exp_avg"], state.get("subspaces", {})), modes[name]) < 1e-6, name
     memory = method.memory(optimizer, old)
     assert set(memory) == set(old)
     for name, S_wm in memory.items():
@@ -82,15 +106,27 @@ def test_gorp_keeps_bases_of_a_and_of_the_full_rank_matrices(family):
         assert S_wm.shape[1] > 3
 
 
+def test_gorp_keeps_as_much_as_it_is_asked_to(family):
+    sizes = []
+    for changes in ({"energy": 1.0}, {"energy": 0.1}, {"energy": 1.0, "max_directions": 2}):
+        settings = family.settings(**changes)
+        method = make_method("gorp", settings)
+        adapted = attached(family, method, settings)
+        optimizer = method.optimizer(adapted, {})
+        step(adapted, optimizer)
+        sizes.append({basis.shape[1] for basis in method.memory(optimizer, {}).values()})
+    assert sizes == [{2, 4}, {1}, {2}], "of LoRA A with r 2, and of matrices with rank 4"
+
+
 def test_seqlora_is_plain_adamw_on_the_factors(family):
-    settings = family.settings("seqlora")
+    settings = family.settings("seqlora", weight_decay=0.1)
     method = make_method("seqlora", settings)
     adapted = attached(family, method, settings)
     optimizer = method.optimizer(adapted, {})
     assert type(optimizer) is torch.optim.AdamW
     (group,) = optimizer.param_groups
     assert {id(p) for p in group["params"]} == {id(p) for p in adapted.lora.values()}
-    assert (group["lr"], group["weight_decay"], group["betas"]) == (0.02, 0.0, (0.9, 0.999))
+    assert (group["lr"], group["weight_decay"], group["betas"]) == (0.02, 0.1, (0.9, 0.999))
     assert not adapted.full_rank
     assert method.memory(optimizer, {}) == {}
 
@@ -101,7 +137,7 @@ def test_projected_updates_keep_the_whole_lora_product_outside_the_space(family,
     method = make_method("gorp", settings)
     adapted = attached(family, method, settings)
     name = next(key for key in adapted.lora if key.endswith("lora_A"))
-    S_im = torch.linalg.qr(torch.randn(adapted.lora[name].shape[1], 3, generator=torch.Generator().manual_seed(1))).Q
+    S_im = orthonormal(adapted.lora[name].shape[1], 3)
     optimizer = method.optimizer(adapted, {name: S_im})
     for seed in range(3):
         step(adapted, optimizer, seed)

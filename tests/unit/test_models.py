@@ -4,10 +4,11 @@ import shutil
 
 import pytest
 import torch
+from peft import PeftModel
 
 from gorp.adapter import read_stage
 from gorp.errors import UserError
-from gorp.models import attach, concatenated_lora, load_base, matching_modules
+from gorp.models import CURRENT, attach, concatenated_lora, load_base, matching_modules
 from gorp.prompts import collate, tokenize
 
 
@@ -125,21 +126,41 @@ def test_fresh_adapters_change_nothing_and_only_they_are_trained(family, task_ro
     assert all(p.dtype == torch.float32 for p in adapted.trained.values())
 
 
-def test_a_child_with_new_factors_starts_as_its_parent(family, task_rows, chain):
-    parent = read_stage(chain(family, "gorp", 2)[-1])
-    settings, base = family.settings(), family.load()
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_child_with_new_factors_starts_as_its_parent(family, task_rows, chain, count):
+    """In fp32 the parent's factors are added to the weights: the model looks as if there had been no parent."""
+    parent = read_stage(chain(family, "gorp", count)[-1])
+    settings, base, first = family.settings(), family.load(), family.load()
     adapted = attach(base, settings, settings.full_rank_modules, parent, True)
-    assert {p.shape[0] for name, p in adapted.lora.items() if name.endswith("A")} == {2}
+    without = attach(first, settings, settings.full_rank_modules, None, True)
+    assert [name for name, _ in adapted.model.named_modules()] == [name for name, _ in without.model.named_modules()]
+    shapes, expected = ({name: p.shape for name, p in a.model.named_parameters()} for a in (adapted, without))
+    assert shapes == expected
+    assert list(adapted.model.peft_config) == [CURRENT]
     trained = {id(p) for p in adapted.model.parameters() if p.requires_grad}
-    assert trained == {id(p) for p in adapted.trained.values()}, "the parent's factors are frozen"
+    assert trained == {id(p) for p in adapted.trained.values()}
+    for name, weight in parent.full_rank.items():
+        assert torch.equal(adapted.full_rank[name], weight)
+    inputs = batch(family, base, task_rows["topics"])
+    stock = PeftModel.from_pretrained(family.load(), str(parent.folder))
+    ours, before, plain = (logits(model, inputs) for model in (adapted.model, stock, family.load()))
+    torch.testing.assert_close(ours, before, atol=1e-5, rtol=0)
+    torch.testing.assert_close(ours, parent_logits(family, parent, inputs), atol=1e-5, rtol=0)
+    assert (ours - plain).abs().max() > 1e-2, "it has learnt something"
+
+
+def test_the_factors_of_all_tasks_are_written_as_one_adapter(family, chain):
+    parent = read_stage(chain(family, "gorp", 2)[-1])
+    settings = family.settings()
+    adapted = attach(family.load(), settings, settings.full_rank_modules, parent, True)
     state, r, alpha = concatenated_lora(adapted, parent, True)
     assert (r, alpha) == (6, 24.0)
+    assert state.keys() == parent.lora_state().keys()
     for key, old in parent.lora_state().items():
-        assert torch.equal(state[key][:4] if key.endswith("A.weight") else state[key][:, :4], old)
-    inputs = batch(family, base, task_rows["topics"])
-    torch.testing.assert_close(
-        logits(adapted.model, inputs), parent_logits(family, parent, inputs), atol=1e-5, rtol=1e-5
-    )
+        stacked = state[key] if key.endswith("A.weight") else state[key].mT
+        assert torch.equal(stacked[:4], old if key.endswith("A.weight") else old.mT)
+        own = adapted.lora[key.removeprefix("base_model.model.").removesuffix(".weight")]
+        assert torch.equal(stacked[4:], own if key.endswith("A.weight") else own.mT)
 
 
 def parent_logits(family, parent, inputs):

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 
 from gorp.errors import UserError
+from gorp.projection import PROJECTIONS
+from gorp.settings import PROJECTIONS as NAMES
 from gorp.settings import SETTINGS, make_settings, parse_assignments, settings_class, used_settings
 
 FIELDS = [(method, field) for method, kind in SETTINGS.items() for field in dataclasses.fields(kind)]
@@ -24,11 +26,23 @@ BAD = {  # out of range; a new field has to be entered here (or below)
     "lora_alpha": (0.0, -32.0),
     "full_rank_lr": (0.0, -1e-5, float("nan")),
     "scale": (0.0, -1.0),
+    "weight_decay": (-0.1, float("nan")),
+    "max_directions": (-1,),
+    "projection": ("", "up", "STD"),
     "lora_dropout": (-0.1, 1.0, float("nan")),
     "energy": (0.0, 1.1, float("nan")),
 }
-UNBOUNDED = {"lora_modules", "full_rank_modules", "full_rank", "gradient_space", "project_update"}
-EDGE = {"lora_dropout": 0.0, "energy": 1.0, "epochs": 1, "rank": 1, "refresh_every": 1, "lora_r": 1}
+UNBOUNDED = {"lora_modules", "full_rank_modules"} | {field.name for _, field in FIELDS if field.type is bool}
+EDGE = {
+    "lora_dropout": 0.0,
+    "energy": 1.0,
+    "epochs": 1,
+    "rank": 1,
+    "refresh_every": 1,
+    "lora_r": 1,
+    "weight_decay": 0.0,
+    "max_directions": 0,
+}
 
 
 def test_methods():
@@ -60,6 +74,13 @@ def test_misspelled_fields_name_the_close_one(method, field):
         make_settings(method, {field.name + "x": field.default})
 
 
+def test_projections_are_those_there_are():
+    """They are named twice, so that settings are read without torch."""
+    assert list(NAMES) == list(PROJECTIONS)
+    for name in NAMES:
+        assert make_settings("gorp", {"projection": name}).projection == name
+
+
 def test_make_settings_keeps_defaults_and_takes_whole_numbers_for_floats():
     settings = make_settings("gorp", {"lora_alpha": 16, "rank": 4})
     assert settings == dataclasses.replace(SETTINGS["gorp"](), lora_alpha=16.0, rank=4)
@@ -76,6 +97,8 @@ def test_published_defaults():
         "micro_batch_size": 8,
         "learning_rate": 1e-3,
         "max_grad_norm": 1.0,
+        "weight_decay": 0.0,
+        "gradient_checkpointing": False,
         "max_source_length": 512,
         "max_target_length": 50,
         "lora_r": 8,
@@ -85,11 +108,16 @@ def test_published_defaults():
         "full_rank": True,
         "full_rank_modules": r".*EncDecAttention\.(q|v)",
         "full_rank_lr": 1e-5,
+        "projection": "std",
         "rank": 8,
         "refresh_every": 10,
+        "stagger": False,
+        "exact_svd": False,
+        "turn_moments": False,
         "scale": 1.0,
         "gradient_space": True,
         "energy": 0.9,
+        "max_directions": 0,
         "project_update": False,
     }
 

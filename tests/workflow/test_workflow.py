@@ -1,85 +1,11 @@
 """The workflow's promises, on a benchmark and a model small enough for a real run in a test."""
 
-import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
-import yaml
-from transformers import T5Config, T5ForConditionalGeneration
-
-from gorp.benchmark import BUNDLED
-from gorp.embedded import train_tokenizer
-from gorp.files import write_json
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-ORDERS = {"short": {"ab": ["amazon", "agnews"], "abc": ["amazon", "agnews", "yahoo"]}}
-
-
-def run(folder: Path, *arguments: str, **config) -> subprocess.CompletedProcess:
-    """Calls snakemake in `folder` on its config.yaml with `config` put over it; output as one text."""
-    if config:
-        over = yaml.safe_load((folder / "config.yaml").read_text())
-        for key, value in config.items():
-            over[key] = {**over[key], **value} if isinstance(value, dict) and key != "orders" else value
-        (folder / "other.yaml").write_text(yaml.safe_dump(over))
-        arguments = (*arguments, "--configfile", "other.yaml")
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments],
-        cwd=folder,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def jobs(output: str) -> dict[str, int]:
-    """The job counts of a dry run, by rule, without the total."""
-    table = output.partition("Job stats:")[2].partition("\n\n")[0]
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "total"}
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory) -> Path:
-    """A checkout with three small tasks, a random micro T5 and two orders that start alike."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("Snakefile", "workflow"):
-        (folder / name).symlink_to(REPOSITORY / name)
-    texts = []
-    for task in ("SC/amazon", "TC/agnews", "TC/yahoo"):
-        for split in ("train", "dev", "test"):
-            rows = json.loads((BUNDLED / task / f"{split}.json").read_text())[:8]
-            texts += [row["sentence"] for row in rows]
-            write_json(folder / "data" / task / f"{split}.json", rows)
-        shutil.copy(BUNDLED / task / "labels.json", folder / "data" / task)
-    shutil.copy(BUNDLED / "instruction_config.json", folder / "data")
-    tokenizer = train_tokenizer(texts)
-    torch.manual_seed(0)
-    sizes = dict(d_model=16, d_kv=8, num_heads=2, d_ff=16, num_layers=1, num_decoder_layers=1)
-    ids = dict(pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, decoder_start_token_id=0)
-    T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **sizes, **ids)).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
-    config |= {"run": "test", "model": "./model", "benchmark": "data", "orders": ORDERS}
-    config["training"] |= {"epochs": 1, "batch_size": 4, "rank": 4}
-    config["prediction"] |= {"max_new_tokens": 3}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def finished(project) -> Path:
-    """The project after a real run of its shorter order."""
-    done = run(project, "results/ab/summary.csv", "results/ab/accuracy.svg")
-    assert done.returncode == 0, done.stdout
-    return project
+from calls import REPOSITORY, jobs, run
+from transformers import T5ForConditionalGeneration
 
 
 @pytest.mark.parametrize(
@@ -114,7 +40,7 @@ def test_order1_of_the_default_runs_each_step_once():
         "predict_zero_shot": 4,
         "train": 4,
         "predict": 4,
-        "predict_next": 3,
+        "predict_only": 3,
         "score": 11,
         "aggregate": 1,
         "show": 1,
@@ -159,23 +85,34 @@ def test_the_tables_of_a_finished_order(finished):
     assert (finished / "results/ab/accuracy.svg").read_text().startswith("<?xml")
 
 
+def test_the_table_of_all_orders(finished):
+    table = pd.read_csv(finished / "results/summary.csv")
+    assert list(table["source"]) == ["run"]
+    assert table.loc[0, ["suite", "method", "orders", "seeds"]].tolist() == ["short", "gorp", 2, 1]
+    orders = [pd.read_csv(finished / f"results/test/{order}/summary.csv") for order in ("ab", "abc")]
+    for metric in ("AA", "BWT"):
+        scores = pd.concat(orders)[metric]
+        assert table.loc[0, metric] == pytest.approx(scores.mean(), abs=1e-3)
+        assert table.loc[0, f"{metric}_sd"] == pytest.approx(scores.std(), abs=1e-3)
+
+
 def test_a_second_call_has_nothing_to_do(finished):
-    assert "Nothing to be done" in run(finished, "results/ab/summary.csv", "results/ab/accuracy.svg").stdout
+    assert "Nothing to be done" in run(finished, "results/ab/summary.csv", "results/summary.csv").stdout
 
 
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({"training": {"learning_rate": 0.5}}, {"train": 2, "predict": 2, "predict_next": 1, "score": 3}),
-        ({"prediction": {"max_new_tokens": 4}}, {"predict": 2, "predict_next": 1, "predict_zero_shot": 2, "score": 5}),
+        ({"training": {"learning_rate": 0.5}}, {"train": 2, "predict": 2, "predict_only": 1, "score": 3}),
+        ({"prediction": {"max_new_tokens": 4}}, {"predict": 2, "predict_only": 1, "predict_zero_shot": 2, "score": 5}),
         ({"training": {"learning_rate": 0.5}, "methods": ["seqlora"]}, None),
-        ({"seeds": [0, 1]}, {"train": 2, "predict": 2, "predict_next": 1, "score": 3}),
+        ({"seeds": [0, 1]}, {"train": 2, "predict": 2, "predict_only": 1, "score": 3}),
     ],
 )
 def test_an_edit_runs_again_what_it_touches(finished, config, expected):
     counts = jobs(run(finished, "--dry-run", "results/ab/summary.csv", **config).stdout)
     if expected is None:  # another method: its own two stages, the base model's scores stay
-        expected = {"train": 2, "predict": 2, "predict_next": 1, "score": 3}
+        expected = {"train": 2, "predict": 2, "predict_only": 1, "score": 3}
     assert counts == {**expected, "aggregate": 1, "show": 1}
 
 
@@ -189,20 +126,6 @@ def test_a_setting_that_a_method_does_not_use_runs_nothing_again(project):
         training={"energy": 0.5, "rank": 2},
     )
     assert "Nothing to be done" in done.stdout
-
-
-def test_an_added_task_trains_one_stage(finished):
-    counts = jobs(run(finished, "--dry-run", "results/abc/summary.csv").stdout)
-    assert counts == {
-        "preprocess": 2,
-        "train": 1,
-        "predict": 1,
-        "predict_next": 1,
-        "predict_zero_shot": 1,
-        "score": 3,
-        "aggregate": 1,
-        "show": 1,
-    }
 
 
 def test_a_stage_loads_with_stock_peft(finished):

@@ -1,11 +1,31 @@
-# Tables and figure of an order.
+# Tables and figures: of an order, and of all of them.
 
 
 rule aggregate:
     input:
         order_files,
     output:
-        [f"{RUN}/{{order}}/{name}" for name in TABLES],
+        summary=report(
+            f"{RUN}/{{order}}/summary.csv",
+            caption="../report/summary.rst",
+            category="Orders",
+            subcategory="{order}",
+            labels={"order": "{order}", "what": "summary"},
+        ),
+        matrix=report(
+            f"{RUN}/{{order}}/matrix.csv",
+            caption="../report/matrix.rst",
+            category="Orders",
+            subcategory="{order}",
+            labels={"order": "{order}", "what": "scores by stage"},
+        ),
+        figure=report(
+            f"{RUN}/{{order}}/accuracy.svg",
+            caption="../report/accuracy.rst",
+            category="Orders",
+            subcategory="{order}",
+            labels={"order": "{order}", "what": "accuracy"},
+        ),
     log:
         f"{RUN}/logs/aggregate/{{order}}.log",
     benchmark:
@@ -19,6 +39,7 @@ rule aggregate:
         zero_shot=f"{RUN}/zero-shot",
         model=config["model"],
         benchmark=config["benchmark"],
+        evaluate=config["evaluate"],
         folder=lambda w: f"{RUN}/{w.order}",
         code=code_digest("gorp.results", "gorp.report"),
     message:
@@ -26,24 +47,53 @@ rule aggregate:
     shell:
         "gorp aggregate --order {wildcards.order} --tasks {params.tasks} --runs {params.runs} --stages {params.stages:q}"
         " --zero-shot {params.zero_shot:q} --model {params.model:q} --benchmark {params.benchmark:q}"
-        " --output {params.folder:q} 2>&1 | tee {log:q}"
+        " --evaluate {params.evaluate} --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
-# results/ORDER/ shows the run of the config; each run keeps its own tables under results/RUN/ORDER/
+rule summarize:
+    input:
+        summaries=[f"{RUN}/{order}/summary.csv" for order in ORDERS],
+        published="workflow/published.yaml",
+    output:
+        report(
+            f"{RUN}/summary.csv",
+            caption="../report/overview.rst",
+            category="All orders",
+            labels={"what": "means over orders and seeds"},
+        ),
+    log:
+        f"{RUN}/logs/summarize.log",
+    benchmark:
+        f"{RUN}/benchmarks/summarize.tsv"
+    conda:
+        "../envs/gorp.yaml"
+    params:
+        suites=[
+            f"--suite {suite} " + " ".join(f"{RUN}/{order}/summary.csv" for order in orders)
+            for suite, orders in config["orders"].items()
+        ],
+        code=code_digest("gorp.overview", "gorp.report"),
+    message:
+        "Summarize all orders"
+    shell:
+        "gorp summarize {params.suites} --published {input.published} --output {output:q} 2>&1 | tee {log:q}"
+
+
+# results/ shows the run of the config; each run keeps its own tables under results/RUN/
 rule show:
     input:
-        f"{RUN}/{{order}}/{{table}}",
+        f"{RUN}/{{table}}",
     output:
-        "results/{order}/{table}",
+        "results/{table}",
     log:
-        f"{RUN}/logs/show/{{order}}/{{table}}.log",
+        f"{RUN}/logs/show/{{table}}.log",
     benchmark:
-        f"{RUN}/benchmarks/show/{{order}}/{{table}}.tsv"
+        f"{RUN}/benchmarks/show/{{table}}.tsv"
     wildcard_constraints:
-        table="|".join(TABLES),
+        table=f"({'|'.join(ORDERS)})/({'|'.join(TABLES)})|summary.csv",
     conda:
         "../envs/gorp.yaml"
     message:
-        "Show {wildcards.table} of {wildcards.order}"
+        "Show {wildcards.table} of the run"
     shell:
         "cp {input:q} {output:q} 2> {log:q}"

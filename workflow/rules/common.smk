@@ -1,6 +1,7 @@
 # Names, checks and helper functions that the rules share.
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,8 +11,8 @@ from snakemake.utils import validate
 
 from gorp.benchmark import benchmark_root, check_orders, find_tasks, read_instruction
 from gorp.digest import code_digest
-from gorp.errors import UserError
-from gorp.results import order_scores
+from gorp.errors import UserError, close_names
+from gorp.results import order_scores, prefixes
 from gorp.settings import used_settings
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
 
@@ -42,8 +43,11 @@ def check_config():
         check_model(config["model"])
         if config["run"] in orders:
             raise UserError(f"run: {config['run']} is the name of an order; choose another")
-        for name in config["methods"]:
-            training_settings(name)
+        for suite, stages in config["orders"].items():
+            for name in config["methods"]:
+                for stage in {stage for order in stages.values() for stage in prefixes(order)}:
+                    training_settings(suite, name, stage)
+        check_overrides(tasks)
     except UserError as error:
         raise WorkflowError(f"config: {error}") from None
     return root, tasks, orders
@@ -55,14 +59,48 @@ def variant(name):
     return own.pop("method"), own
 
 
-def training_settings(name):
+def check_overrides(tasks):
+    """Raises UserError for an override of what is not there, which would change nothing."""
+    stages = {stage for orders in config["orders"].values() for order in orders.values() for stage in prefixes(order)}
+    for number, override in enumerate(config["overrides"], 1):
+        where = f"overrides: number {number}"
+        if override.get("suite", next(iter(config["orders"]))) not in config["orders"]:
+            raise UserError(
+                f"{where}: no suite {override['suite']!r}; {close_names(override['suite'], config['orders'])}"
+            )
+        if override.get("task", next(iter(tasks))) not in tasks:
+            raise UserError(f"{where}: no task {override['task']!r}; {close_names(override['task'], tasks)}")
+        if not any(re.fullmatch(override.get("stage", ".*"), stage) for stage in stages):
+            raise UserError(f"{where}: {override['stage']!r} matches no stage, such as {min(stages, key=len)}")
+
+
+def overrides_of(suite, stage):
+    """Settings that the config changes for a stage: the later of two wins."""
+    changed = {}
+    for override in config["overrides"]:
+        for key, own in (("suite", suite), ("task", Path(stage).name)):
+            if override.get(key, own) != own:
+                break
+        else:
+            if re.fullmatch(override.get("stage", ".*"), stage):
+                changed |= override["training"]
+    return changed
+
+
+def training_settings(suite, name, stage):
     """What a training by a method or variant depends on, as sorted KEY=VALUE texts."""
     method, changed = variant(name)
     try:
-        settings = used_settings(method, {**config["training"], **changed})
+        settings = used_settings(method, {**config["training"], **overrides_of(suite, stage), **changed})
     except UserError as error:
         raise UserError(f"methods: {name}: {error}") from None
     return [f"{key}={value}" for key, value in settings.items()]
+
+
+def resource(rule, key):
+    """A resource of the config's, for jobs of a kind; memory and time grow with each attempt."""
+    value = config["resources"][rule][key]
+    return (lambda w, attempt: value * attempt) if key in ("mem_mb", "runtime") else value
 
 
 ROOT_OF_BENCHMARK, TASKS, ORDERS = check_config()
@@ -70,6 +108,7 @@ SUITES = {order: suite for suite, orders in config["orders"].items() for order i
 RUN = f"results/{config['run']}"
 STAGE = f"{RUN}/stages/{{suite}}/{{method}}/seed{{seed}}/{{stage}}"
 STAGE_FILES = ("adapter_model.safetensors", "adapter_config.json", "gradient_space.safetensors", "stage.json")
+FULL = config["evaluate"] == "full"
 TABLES = ("summary.csv", "matrix.csv", "accuracy.svg")
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 MODEL_SUFFIXES = (".json", ".safetensors", ".model")
@@ -81,7 +120,7 @@ wildcard_constraints:
     method=r"[\w-]+",
     seed=r"\d+",
     task="|".join(TASKS),
-    stage=r"[\w.-]+(/[\w.-]+)*",
+    stage=f"({'|'.join(TASKS)})(/({'|'.join(TASKS)}))*",
     split="train|dev|test",
     order="|".join(ORDERS),
     base="|".join(MADE),
@@ -122,7 +161,7 @@ def order_files(wildcards):
     """All that the tables of an order are made from."""
     tasks = ORDERS[wildcards.order]
     stages = f"{RUN}/stages/{SUITES[wildcards.order]}"
-    runs = [f"{stages}/{run}/{file}" for run in order_runs() for file in order_scores(tasks)]
+    runs = [f"{stages}/{run}/{file}" for run in order_runs() for file in order_scores(tasks, FULL)]
     return runs + [f"{RUN}/zero-shot/{task}/scores.json" for task in tasks]
 
 

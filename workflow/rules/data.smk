@@ -6,7 +6,7 @@ rule preprocess:
         split=lambda w: TASKS[w.task].file(w.split),
         labels=lambda w: TASKS[w.task].file("labels"),
     output:
-        f"{RUN}/data/{{task}}/{{split}}.jsonl",
+        ensure(f"{RUN}/data/{{task}}/{{split}}.jsonl", non_empty=True),
     log:
         f"{RUN}/logs/preprocess/{{task}}/{{split}}.log",
     benchmark:

@@ -1,4 +1,4 @@
-# Predictions of a stage on the tasks it has learnt and on the next one, of the base model, and their scores.
+# Predictions of a stage on the tasks it has learnt, or on one task alone, of the base model, and their scores.
 
 
 PREDICT = (
@@ -27,7 +27,11 @@ rule predict:
         f"{RUN}/benchmarks/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.tsv"
     conda:
         "../envs/gorp.yaml"
-    threads: 1
+    threads: config["resources"]["predict"]["threads"]
+    resources:
+        mem_mb=resource("predict", "mem_mb"),
+        runtime=resource("predict", "runtime"),
+        gpu=resource("predict", "gpu"),
     params:
         model=MODEL,
         dtype=config["dtype"],
@@ -40,19 +44,19 @@ rule predict:
         PREDICT
 
 
-use rule predict as predict_next with:
+use rule predict as predict_only with:
     input:
         stage=[f"{STAGE}/{name}" for name in STAGE_FILES],
         model=model_files,
         data=lambda w: rendered([w.task], SPLIT),
     output:
-        f"{STAGE}/forward/{{task}}/predictions.jsonl",
+        f"{STAGE}/only/{{task}}/predictions.jsonl",
     log:
-        f"{RUN}/logs/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}/forward/{{task}}.log",
+        f"{RUN}/logs/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}/only/{{task}}.log",
     benchmark:
-        f"{RUN}/benchmarks/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}/forward/{{task}}.tsv"
+        f"{RUN}/benchmarks/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}/only/{{task}}.tsv"
     message:
-        "Predict {wildcards.task}, not yet learnt, by {wildcards.stage}, {wildcards.method}, seed {wildcards.seed}"
+        "Predict {wildcards.task} alone by {wildcards.stage}, {wildcards.method}, seed {wildcards.seed}"
 
 
 use rule predict as predict_zero_shot with:
@@ -75,7 +79,7 @@ use rule predict as predict_zero_shot with:
         "Predict {wildcards.task} by the base model"
 
 
-ruleorder: predict_next > predict
+ruleorder: predict_only > predict
 
 
 rule score:

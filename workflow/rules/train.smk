@@ -18,6 +18,9 @@ rule base_model:
     conda:
         "../envs/gorp.yaml"
     threads: 2
+    resources:
+        mem_mb=resource("predict", "mem_mb"),
+        runtime=resource("predict", "runtime"),
     params:
         folder="results/models/{base}",
         code=lambda w: code_digest("gorp.embedded" if w.base in EMBEDDED else "gorp.smollm2"),
@@ -40,12 +43,17 @@ rule train:
         f"{RUN}/benchmarks/train/{{suite}}/{{method}}/seed{{seed}}/{{stage}}.tsv"
     conda:
         "../envs/gorp.yaml"
-    threads: 1
+    threads: config["resources"]["train"]["threads"]
+    resources:
+        mem_mb=resource("train", "mem_mb"),
+        runtime=resource("train", "runtime"),
+        gpu=resource("train", "gpu"),
+        checkpoint_minutes=config["checkpoint_minutes"],
     params:
         model=MODEL,
         dtype=config["dtype"],
         method=lambda w: variant(w.method)[0],
-        settings=lambda w: training_settings(w.method),
+        settings=lambda w: training_settings(w.suite, w.method, w.stage),
         parent=parent_option,
         folder=stage_folder,
         code=lambda w: code_digest("gorp.train", f"gorp.methods.{variant(w.method)[0]}"),
@@ -53,5 +61,5 @@ rule train:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:
         "gorp train --model {params.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
-        " --seed {wildcards.seed} --set {params.settings:q} --threads {threads} --output {params.folder:q}"
-        " 2>&1 | tee {log:q}"
+        " --seed {wildcards.seed} --set {params.settings:q} --threads {threads}"
+        " --checkpoint-minutes {resources.checkpoint_minutes} --output {params.folder:q} 2>&1 | tee -i {log:q}"

@@ -1,0 +1,107 @@
+"""Every setting does something, where it should; and what the shared gradient space does to a training."""
+
+import dataclasses
+
+import pytest
+import torch
+from matrices import inside
+
+from gorp.adapter import SPACE, WEIGHTS, read_stage
+from gorp.errors import UserError
+from gorp.projection import PROJECTIONS, basis_mode
+from gorp.settings import GorpSettings
+
+MEMORY = "bytes saved for the backward pass"
+
+
+def values(folder, name=WEIGHTS):
+    stage = read_stage(folder)
+    return stage.tensors if name == WEIGHTS else stage.gradient_space
+
+
+def differ(first, second):
+    return first.keys() != second.keys() or any(
+        first[key].shape != second[key].shape or not torch.allclose(first[key], second[key], atol=1e-6) for key in first
+    )
+
+
+def saved_bytes(run):
+    """The bytes of all that autograd saves for the backward pass while `run` is called."""
+    sizes = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.nbytes) or x, lambda x: x):
+        run()
+    return sum(sizes)
+
+
+def effect(value, where=WEIGHTS, task="moods", **others):
+    """A setting's other value, where it shows, in training which task, with which other settings."""
+    return value, where, task, others
+
+
+EFFECTS = {
+    "epochs": effect(2),
+    "batch_size": effect(7),
+    # by the masks of dropout alone: without it the split into micro-batches changes rounding only (test_train)
+    "micro_batch_size": effect(2, lora_dropout=0.5),
+    "learning_rate": effect(0.01),
+    "max_grad_norm": effect(1e-6),
+    "weight_decay": effect(0.5),
+    "gradient_checkpointing": effect(True, MEMORY),
+    "max_source_length": effect(50),
+    "max_target_length": effect(1, "max_target_length: the target 'Good' of moods has"),
+    "lora_r": effect(3),
+    "lora_alpha": effect(4.0),
+    "lora_dropout": effect(0.5),
+    "lora_modules": effect(r".*(self_attn|SelfAttention)\.(v|v_proj)"),
+    "full_rank": effect(False),
+    "full_rank_modules": effect(r".*(EncDecAttention\.k|mlp\.up_proj)"),
+    "full_rank_lr": effect(0.02),
+    "projection": effect("reverse_std"),
+    "rank": effect(2),
+    "refresh_every": effect(1),
+    "stagger": effect(True),  # of the two steps, half of the matrices have a refresh at the second
+    # rank 3, so that the matrices are large enough for iteration, and refreshes enough for its error to be seen
+    "exact_svd": effect(True, rank=3, refresh_every=1, epochs=3),
+    "turn_moments": effect(True, epochs=2),  # the first refresh with moments to turn is at the third step
+    "scale": effect(2.0),
+    "gradient_space": effect(False, task="topics"),
+    "energy": effect(0.3, SPACE),
+    "max_directions": effect(1, SPACE),
+    "project_update": effect(True, task="topics"),
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(GorpSettings)])
+def test_every_setting_has_an_effect(family, train, chain, name):
+    value, where, task, others = EFFECTS[name]
+    assert value != getattr(family.settings(**others), name)
+    parent = chain(family, "gorp", 1)[-1] if task != "moods" else None
+    plain, changed = (lambda more=more: train(family, task, parent, **others, **more) for more in ({}, {name: value}))
+    if where == MEMORY:
+        assert saved_bytes(changed) < 0.8 * saved_bytes(plain)
+    elif where in (WEIGHTS, SPACE):
+        assert differ(values(plain(), where), values(changed(), where))
+    else:
+        with pytest.raises(UserError, match=where):
+            changed()
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_project_update_keeps_the_full_rank_step_out_of_the_space(family, train, projection):
+    parent = read_stage(train(family, projection=projection))
+    largest = {}
+    for flag in (False, True):
+        child = read_stage(train(family, "topics", parent.folder, projection=projection, project_update=flag))
+        largest[flag] = 0.0
+        for name, weight in child.full_rank.items():
+            step = weight - parent.full_rank[name]
+            assert step.abs().max() > 1e-3
+            mode = basis_mode(step.shape, PROJECTIONS[projection](step.shape))
+            largest[flag] = max(largest[flag], inside(parent.gradient_space[name], step, mode))
+    assert largest[True] < 1e-6
+    assert (largest[False] < 1e-6) == (projection == "full")
+    assert projection == "full" or largest[False] > 1e-4
+
+
+def test_without_the_gradient_space_none_is_written(micros, train):
+    assert values(train(micros["t5"], gradient_space=False), SPACE) == {}

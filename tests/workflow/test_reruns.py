@@ -1,0 +1,195 @@
+"""Only what an edit invalidates runs again: the exact list of jobs after each, from real dry runs."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+from calls import REPOSITORY, planned, run
+
+TARGET = "results/abc/summary.csv"
+SEEN = ("amazon", "amazon/agnews", "amazon/agnews/yahoo")
+
+
+def train(*stages):
+    return [f"Train {stage} by gorp, seed 0" for stage in stages]
+
+
+def predict(*stages):
+    """Predictions of the tasks seen."""
+    return [f"Predict the tasks seen by {stage}, gorp, seed 0" for stage in stages]
+
+
+def only(*pairs):
+    """Predictions of one task by a stage."""
+    return [f"Predict {task} alone by {stage}, gorp, seed 0" for task, stage in pairs]
+
+
+def base(*tasks):
+    return [f"Predict {task} by the base model" for task in tasks]
+
+
+def render(task, *splits):
+    return [f"Render {split} of {task}" for split in splits]
+
+
+def scores(predictions):
+    """One scoring for each prediction, whatever it is called."""
+    named = []
+    for text in predictions:
+        words = text.replace(",", "").split()
+        if "by the base model" in text:
+            named.append(f"Score zero-shot/{words[1]}")
+        else:
+            stage = f"stages/short/gorp/seed0/{words[words.index('by') + 1]}"
+            named.append(f"Score {stage}" if "tasks seen" in text else f"Score {stage}/only/{words[1]}")
+    return named
+
+
+def all_of(order, *predictions, others=()):
+    """The jobs of an order whose tables change."""
+    end = [f"Aggregate {order}", f"Show {order}/summary.csv of the run"]
+    return sorted([*others, *predictions, *scores(predictions), *end])
+
+
+NEXT = (("agnews", "amazon"), ("yahoo", "amazon/agnews"))
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished project, with its own workflow and its own code to edit."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, ignore=shutil.ignore_patterns("workflow", "Snakefile"))
+    shutil.copytree(REPOSITORY / "workflow", folder / "workflow")
+    shutil.copy(REPOSITORY / "Snakefile", folder)
+    shutil.copytree(REPOSITORY / "gorp", folder / "code" / "gorp", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "code/CL_Benchmark").symlink_to(REPOSITORY / "CL_Benchmark")
+    return folder
+
+
+def plan(folder, target=TARGET, **config):
+    done = run(folder, "--dry-run", target, code=folder / "code", **config)
+    assert done.returncode == 0, done.stdout
+    return planned(done.stdout)
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_nothing_runs_without_an_edit(copied):
+    assert plan(copied) == []
+
+
+def test_the_learning_rate_of_one_task(copied):
+    """The stages that train the task, or build on one that did."""
+    found = plan(copied, overrides=[{"task": "agnews", "training": {"learning_rate": 0.5}}])
+    assert found == all_of("abc", *predict(*SEEN[1:]), *only(NEXT[1]), others=train(*SEEN[1:]))
+
+
+def test_a_setting_of_another_suite(copied):
+    orders = {**yaml.safe_load((copied / "config.yaml").read_text())["orders"], "other": {"o": ["yahoo"]}}
+    assert plan(copied, orders=orders, overrides=[{"suite": "other", "training": {"epochs": 3}}]) == []
+
+
+def test_the_text_of_a_train_file(copied):
+    file = copied / "data/TC/agnews/train.json"
+    rows = json.loads(file.read_text())
+    rows[0]["sentence"] += " And more."
+    file.write_text(json.dumps(rows))
+    others = [*train(*SEEN[1:]), *render("agnews", "train")]
+    assert plan(copied) == all_of("abc", *predict(*SEEN[1:]), *only(NEXT[1]), others=others)
+
+
+def test_the_text_of_a_test_file(copied):
+    file = copied / "data/TC/yahoo/test.json"
+    rows = json.loads(file.read_text())
+    rows[0]["sentence"] += " And more."
+    file.write_text(json.dumps(rows))
+    predictions = [*predict(SEEN[2]), *only(NEXT[1]), *base("yahoo")]
+    assert plan(copied) == all_of("abc", *predictions, others=render("yahoo", "test"))
+
+
+def test_a_label(copied):
+    """Labels stand in the prompt of every row of the task."""
+    file = copied / "data/TC/yahoo/labels.json"
+    file.write_text(json.dumps([*json.loads(file.read_text()), "Another"]))
+    predictions = [*predict(SEEN[2]), *only(NEXT[1]), *base("yahoo")]
+    others = [*train(SEEN[2]), *render("yahoo", "train", "test")]
+    assert plan(copied) == all_of("abc", *predictions, others=others)
+
+
+def test_an_added_task(copied):
+    shutil.copytree(copied / "data/TC/yahoo", copied / "data/TC/dbpedia")
+    orders = {"short": {"abcd": ["amazon", "agnews", "yahoo", "dbpedia"]}}
+    stage = f"{SEEN[2]}/dbpedia"
+    predictions = [*predict(stage), *only(("dbpedia", SEEN[2])), *base("dbpedia")]
+    others = [*train(stage), *render("dbpedia", "train", "test")]
+    assert plan(copied, "results/abcd/summary.csv", orders=orders) == all_of("abcd", *predictions, others=others)
+
+
+def test_two_tasks_swapped(copied):
+    orders = {"short": {"acb": ["amazon", "yahoo", "agnews"]}}
+    stages = ("amazon/yahoo", "amazon/yahoo/agnews")
+    predictions = [*predict(*stages), *only(("yahoo", "amazon"), ("agnews", "amazon/yahoo"))]
+    assert plan(copied, "results/acb/summary.csv", orders=orders) == all_of("acb", *predictions, others=train(*stages))
+
+
+EVERY_PREDICTION = [*predict(*SEEN), *only(*NEXT), *base("amazon", "agnews", "yahoo")]
+
+
+def test_prediction_settings(copied):
+    assert plan(copied, prediction={"max_new_tokens": 4}) == all_of("abc", *EVERY_PREDICTION)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "expected"),
+    [
+        ("metrics", "100 * hits", "99 * hits", sorted([*scores(EVERY_PREDICTION), *all_of("abc")])),
+        ("report", '"AA": metrics', '"A": metrics', all_of("abc")),
+        ("predict", "num_beams=1", "num_beams=2", all_of("abc", *EVERY_PREDICTION)),
+        ("train", "len(row.source))", "-len(row.source))", None),
+        ("methods/gorp", "new_lora = True", "new_lora = False", None),
+        ("methods/seqlora", "new_lora = False", "new_lora = True", []),
+        ("embedded", "0.07", "0.08", []),  # the base model is a folder here
+        ("cli", "greedily", "Greedily", []),
+    ],
+)
+def test_a_changed_line_of_code(copied, module, old, new, expected):
+    edit(copied / f"code/gorp/{module}.py", old, new)
+    if expected is None:
+        expected = all_of("abc", *predict(*SEEN), *only(*NEXT), others=train(*SEEN))
+    assert plan(copied) == expected
+
+
+def test_comments_and_docstrings(copied):
+    for path in (copied / "code/gorp").rglob("*.py"):
+        path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
+    edit(copied / "code/gorp/train.py", '"""The training loop', '"""A training loop')
+    assert plan(copied) == []
+
+
+def test_memory_time_threads_and_checkpoints(copied):
+    resources = {kind: {"threads": 2, "mem_mb": 99, "runtime": 9, "gpu": 1} for kind in ("train", "predict")}
+    assert plan(copied, resources=resources, checkpoint_minutes=1) == []
+
+
+def test_the_report(copied):
+    for path in (copied / "workflow/report").glob("*.rst"):
+        path.write_text("Another title\n")
+    edit(copied / "workflow/rules/aggregate.smk", 'category="Orders"', 'category="All"')
+    assert plan(copied) == []
+
+
+def test_another_run_has_everything_of_its_own(copied):
+    splits = [text for task in ("amazon", "agnews", "yahoo") for text in render(task, "train", "test")]
+    expected = all_of("abc", *EVERY_PREDICTION, others=[*train(*SEEN), *splits])
+    assert plan(copied, run="another") == expected
+
+
+def test_final_evaluation_predicts_less(copied):
+    """Each stage its own task, the next one, and the last stage all: what is there already is not run again."""
+    found = plan(copied, evaluate="final")
+    assert found == all_of("abc", *only(("amazon", "amazon"), ("agnews", "amazon/agnews")))
