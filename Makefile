@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= 2
 
-.PHONY: demo test lint setup
+.PHONY: demo test test-slurm lint setup
 
 demo: .venv/ready
 	$(BIN)/snakemake --cores $(CORES) results/order1/summary.csv results/order1/matrix.csv results/order1/accuracy.svg
@@ -11,6 +11,10 @@ demo: .venv/ready
 
 test: .venv/ready-dev
 	$(BIN)/python -m pytest
+
+# as root, with SLURM installed: apt-get install --no-install-recommends slurm-wlm munge
+test-slurm: .venv/ready-dev
+	$(BIN)/python -m pytest -s tests/slurm
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -72,6 +72,15 @@ def parser() -> argparse.ArgumentParser:
     )
     add_common(sub, "the folder of the stage")
 
+    sub = command("plan", run_plan, "Print parameters by group and the memory that a training takes; loads no weights.")
+    sub.add_argument("--preset", type=Path, help="a file for --configfile, such as workflow/presets/t5-large.yaml")
+    sub.add_argument("--model", help="base model: a folder or a hub id (default: the preset's)")
+    sub.add_argument("--method", help="gorp or seqlora, or a variant of the preset (default: its first)")
+    sub.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the frozen base model")
+    sub.add_argument("--tasks", type=int, default=0, help="earlier tasks, whose directions are kept (default: 0)")
+    sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings", help="settings to change")
+    sub.add_argument("--json", action="store_true", help="sizes in bytes, for programs")
+
     sub = command("predict", run_predict, "Generate answers for test rows, greedily.")
     sub.add_argument("--model", required=True, help="base model: a folder or a hub id")
     add_dtype(sub)
@@ -113,6 +122,10 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--published", type=Path, help="YAML: {MODEL: {SUITE: {METHOD: {METRIC: percent}}}}")
     sub.add_argument("--output", type=Path, required=True, help="CSV")
+
+    sub = command("status", run_status, "Which stages of a run are done, training (step, loss, time left) and to come.")
+    sub.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")], help="as for snakemake")
+    sub.add_argument("--results", type=Path, default=Path("results"), help="the results folder (default: results)")
     return top
 
 
@@ -188,6 +201,19 @@ def run_train(args: argparse.Namespace) -> None:
     train_stage(*stage, args.checkpoint_minutes)
 
 
+def run_plan(args: argparse.Namespace) -> None:
+    from gorp.presets import asked_training
+    from gorp.settings import require
+
+    require("--tasks", args.tasks, args.tasks >= 0, "at least 0")
+    model, method, settings, dtype = asked_training(args.preset, args.model, args.method, args.dtype, args.settings)
+    prepare_torch(None)
+    from gorp.plan import as_json, as_table, make_plan
+
+    plan = make_plan(model, method, settings, dtype, args.tasks)
+    print(as_json(plan) if args.json else as_table(plan))
+
+
 def run_predict(args: argparse.Namespace) -> None:
     prepare_torch(args.threads)
     from gorp.predict import predict
@@ -241,3 +267,12 @@ def run_summarize(args: argparse.Namespace) -> None:
 
     suites = {suite: read_summaries([Path(path) for path in paths]) for suite, *paths in args.suite}
     write_table(overview(suites, read_published(args.published) if args.published else {}), args.output)
+
+
+def run_status(args: argparse.Namespace) -> None:
+    from gorp.status import read_config, status
+
+    table = status(read_config(args.configfile), args.results)
+    counts = table["state"].value_counts(sort=False)
+    print(table.to_string(index=False, justify="left"))
+    print(f"\n{len(table)} stages: " + ", ".join(f"{count} {state}" for state, count in counts.items()))

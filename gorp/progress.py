@@ -2,16 +2,23 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from pathlib import Path
 
 from tqdm import tqdm
 
+from gorp.files import write_json
+
+PROGRESS = ".progress.json"  # beside a stage under way; `gorp status` reads it
+
 
 class Progress:
-    """Counts `total` units; `advance(note=...)` after each. At most a line each `every` seconds, and one at the end."""
+    """Counts `total` units; `advance(note=...)` after each. At most a line each `every` seconds, and one at the end.
 
-    def __init__(self, what: str, total: int, every: float = 10.0, done: int = 0):
-        self.what, self.total, self.every = what, total, every
+    Where `file` is given, what a line says is kept in it as JSON until the end.
+    """
+
+    def __init__(self, what: str, total: int, every: float = 10.0, done: int = 0, file: Path | None = None):
+        self.what, self.total, self.every, self.file = what, total, every, file
         self.done, self.before = done, done  # `before` were done by an earlier run, in a time unknown
         self.start, self.last = time.monotonic(), time.monotonic()
         self.bar = tqdm(total=total, desc=what, initial=done) if sys.stderr.isatty() else None
@@ -21,21 +28,25 @@ class Progress:
         if self.bar is not None:
             self.bar.set_postfix(notes, refresh=False)
             self.bar.update(count)
-            return
         now = time.monotonic()
-        if now - self.last >= self.every or self.done >= self.total:
-            self.last = now
-            left = (now - self.start) / (self.done - self.before) * (self.total - self.done)
+        if now - self.last < self.every and self.before + count < self.done < self.total:
+            return
+        self.last = now
+        each = (now - self.start) / (self.done - self.before)
+        left = each * (self.total - self.done)
+        if self.file is not None:
+            known = {"done": self.done, "total": self.total, "seconds_each": each, "seconds_left": left}
+            write_json(self.file, {**known, "time": time.time(), **notes})
+        if self.bar is None:
             text = ", ".join(f"{key} {value}" for key, value in notes.items())
             line = f"{self.what}: {self.done}/{self.total}, {now - self.start:.0f} s, {left:.0f} s left"
             print(f"{line}, {text}" if text else line, file=sys.stderr, flush=True)
 
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, *error: object) -> Iterator[None] | None:
-        self.close()
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        if self.file is not None and kind is None:
+            self.file.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import resource
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from gorp.gradients import clip_, step_gradients
 from gorp.loss import summed_loss
 from gorp.methods import make_method
 from gorp.models import Adapted, attach, autocast, concatenated_lora, load_base, lora_config
-from gorp.progress import Progress
+from gorp.progress import PROGRESS, Progress
 from gorp.prompts import Example, collate, tokenize
 from gorp.settings import TrainSettings
 
@@ -130,7 +131,10 @@ def fit(
     adapted.model.train()
     batches = list(batch_indices(len(examples), settings.batch_size, settings.epochs))
     losses = checkpoint.resume(adapted.trained, optimizer) if checkpoint else []
-    with Progress(what, len(batches), done=len(losses)) as progress:
+    if losses:
+        print(f"{what}: going on after step {len(losses)}", file=sys.stderr, flush=True)
+    file = checkpoint.path.with_name(PROGRESS) if checkpoint else None
+    with Progress(what, len(batches), done=len(losses), file=file) as progress:
         for batch in batches[len(losses) :]:
             rows = [examples[i] for i in batch]
             loss = backward(adapted.model, optimizer, rows, tokenizer, settings.micro_batch_size)
@@ -138,9 +142,9 @@ def fit(
             optimizer.step()
             optimizer.zero_grad()
             losses.append(loss)
-            progress.advance(loss=f"{loss:.4f}")
             if checkpoint:
                 checkpoint.step_done(adapted.trained, optimizer, losses)
+            progress.advance(loss=f"{loss:.4f}")
     return losses
 
 

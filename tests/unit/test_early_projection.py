@@ -7,7 +7,7 @@ import torch
 from matrices import orthonormal, random
 
 from gorp.optimizer import GorpAdamW
-from gorp.projection import PROJECTIONS
+from gorp.projection import PROJECTIONS, subspace
 
 PASSES = 4
 SHAPES = {"a": (3, 8), "b": (12, 7), "c": (7, 12), "d": (40, 30), "e": (6, 4, 5)}  # of d the subspace is iterated
@@ -148,6 +148,18 @@ def test_a_parameter_absent_from_the_last_pass_is_not_lost():
         weights.append(parameters["b"].detach())
     assert torch.equal(*weights)
     assert not torch.equal(weights[0], make(False)[0]["b"])
+
+
+def test_where_all_passes_pass_for_the_last_the_first_decides():
+    """As if `complete` were forgotten: one subspace a step all the same, and all gradients are in it."""
+    parameters, optimizer = make(True)
+    expected = 0.0
+    for number in range(PASSES):
+        backward(parameters, 0, number)
+        expected = expected + (parameters["b"].detach() - random(12, 7, seed=number)) / PASSES
+    P_nk = subspace(parameters["b"].detach() - random(12, 7), 3)
+    torch.testing.assert_close(optimizer.state[parameters["b"]]["subspaces"][1], P_nk)
+    torch.testing.assert_close(optimizer.reduce()["b"], expected @ P_nk, atol=1e-6, rtol=0)
 
 
 def test_options_of_a_loaded_state_hold_for_early_projection_too():

@@ -25,11 +25,11 @@ def differ(first, second):
     )
 
 
-def saved_bytes(run):
-    """The bytes of all that autograd saves for the backward pass while `run` is called."""
+def saved_bytes(train, family, **options):
+    """The bytes of all that autograd saves for the backward passes of a training."""
     sizes = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.nbytes) or x, lambda x: x):
-        run()
+        train(family, **options)
     return sum(sizes)
 
 
@@ -71,19 +71,33 @@ EFFECTS = {
 }
 
 
+def test_the_same_settings_have_the_same_result(family, train, chain):
+    """What the test below compares with is trained by `chain`, once a session."""
+    moods, topics = chain(family, "gorp", 2)
+    for where in (WEIGHTS, SPACE):
+        assert not differ(values(train(family), where), values(moods, where))
+        assert not differ(values(train(family, "topics", moods), where), values(topics, where))
+
+
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(GorpSettings)])
 def test_every_setting_has_an_effect(family, train, chain, name):
     value, where, task, others = EFFECTS[name]
     assert value != getattr(family.settings(**others), name)
     parent = chain(family, "gorp", 1)[-1] if task != "moods" else None
-    plain, changed = (lambda more=more: train(family, task, parent, **others, **more) for more in ({}, {name: value}))
+
+    def run(**change):
+        if not others and not change:
+            return chain(family, "gorp", 1 if parent is None else 2)[-1]
+        return train(family, task, parent, **others, **change)
+
     if where == MEMORY:
-        assert saved_bytes(changed) < 0.8 * saved_bytes(plain)
+        plain, changed = (saved_bytes(train, family, **{name: on}) for on in (False, True))
+        assert changed < 0.8 * plain
     elif where in (WEIGHTS, SPACE):
-        assert differ(values(plain(), where), values(changed(), where))
+        assert differ(values(run(), where), values(run(**{name: value}), where))
     else:
         with pytest.raises(UserError, match=where):
-            changed()
+            run(**{name: value})
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS)

@@ -5,7 +5,7 @@ import torch
 from matrices import inside, off_orthonormal, orthonormal, random
 
 from gorp.optimizer import GorpAdamW
-from gorp.projection import PROJECTIONS, basis_mode, remove, unfold, up
+from gorp.projection import PROJECTIONS, basis_mode, remove, subspace, unfold, up
 
 SHAPES = [(12, 7), (7, 12), (9, 9), (6, 11, 5), (3, 4, 9, 5)]
 NAMES = pytest.mark.parametrize("name", PROJECTIONS)
@@ -68,6 +68,18 @@ def test_no_update_gets_in_where_gradients_lie_inside(name, directions, outside)
     assert directions < 12 or W.abs().max() < 1e-6, "no direction is left"
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_full_takes_the_leading_directions_outside_the_basis(shape):
+    mode, G = mode_of("full", shape), random(*shape)
+    basis = orthonormal(shape[mode], 4)
+    _, _, optimizer = train([G], basis, projection="full", rank=3)
+    subspaces = next(iter(optimizer.state.values()))["subspaces"]
+    for each, P_nk in subspaces.items():
+        expected = subspace(unfold(remove(G, basis, mode), each), 3)
+        torch.testing.assert_close(P_nk.abs(), expected.abs(), atol=1e-5, rtol=0)
+        assert off_orthonormal(P_nk) < 1e-5
+
+
 @NAMES
 def test_weight_decay_shrinks_the_weight_inside_the_basis_too(name):
     mode, start = mode_of(name, (8, 6)), random(8, 6, seed=5)
@@ -119,6 +131,17 @@ def test_it_is_capped_and_keeps_the_earlier_directions(name, shape):
         capped = optimizer.gradient_space(1.0, most)["W"]
         assert torch.equal(capped[:, :2], basis)
         torch.testing.assert_close(capped, free[:, :size])
+
+
+def test_the_bases_are_copied():
+    """So that it does not matter how a file had them in memory, by which the last bits of products differ."""
+    gradients, whole = [random(12, 7, seed=s) for s in range(3)], torch.zeros(12 * 4 + 1)
+    basis = whole[1:].view(12, 4).copy_(orthonormal(12, 4))
+    aligned, askew = (train(gradients, each, rank=3) for each in (basis.clone(), basis))
+    assert torch.equal(aligned[0], askew[0])
+    (state,) = askew[2].state.values()
+    assert torch.equal(state["basis"], basis)
+    assert state["basis"].data_ptr() != basis.data_ptr()
 
 
 def test_parameters_without_gradient_keep_their_bases():

@@ -107,3 +107,11 @@ def test_the_first_gradient_that_is_not_finite_is_named(name, bad):
         clip_(gradients, 1.0, 7)
     for key, gradient in others.items():
         assert torch.equal(gradients[key], gradient), "not spread over the others"
+
+
+def test_a_norm_that_overflows_is_refused():
+    """Finite gradients, whose squares are not: a factor of 1 / inf would silently drop the step."""
+    huge = {"W": torch.full((3, 3), 1e30)}
+    with pytest.raises(FloatingPointError, match="step 4: the norm of the gradients is too large"):
+        clip_(huge, 1.0, 4)
+    assert (huge["W"] == 1e30).all()

@@ -141,6 +141,7 @@ def test_a_child_with_new_factors_starts_as_its_parent(family, task_rows, chain,
     assert trained == {id(p) for p in adapted.trained.values()}
     for name, weight in parent.full_rank.items():
         assert torch.equal(adapted.full_rank[name], weight)
+        assert adapted.full_rank[name].data_ptr() != weight.data_ptr(), "training leaves what was read alone"
     inputs = batch(family, base, task_rows["topics"])
     stock = PeftModel.from_pretrained(family.load(), str(parent.folder))
     ours, before, plain = (logits(model, inputs) for model in (adapted.model, stock, family.load()))

@@ -82,7 +82,7 @@ def test_max_new_tokens_bounds_the_answers(family, task_rows, monkeypatch, extra
 
 def test_foreign_stages_are_refused(micros, tasks, chain, tmp_path):
     stage = chain(micros["llama"], "gorp", 1)[-1]
-    with pytest.raises(UserError, match=r"moods: trained on '.*llama.*', not on '.*t5.*'"):
+    with pytest.raises(UserError, match=r"moods: its base_model is '.*llama.*', not '.*t5.*'"):
         predict(micros["t5"].path, stage, [tasks["moods"]], tmp_path / "x", 200, 4, 4)
     with pytest.raises(UserError, match="nowhere: no such stage"):
         predict(micros["t5"].path, tmp_path / "nowhere", [tasks["moods"]], tmp_path / "x", 200, 4, 4)

@@ -5,7 +5,7 @@ import torch
 from matrices import energy, off_orthonormal, orthonormal, random, with_spectrum
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
-from gorp.projection import OVERSAMPLING, subspace, unfold
+from gorp.projection import OVERSAMPLING, is_finite, subspace, unfold
 from gorp.prompts import tokenize
 from gorp.train import backward
 
@@ -76,11 +76,11 @@ def test_a_start_near_by_is_made_use_of(shape):
 def test_zero_columns_of_a_start_do_not_stand_in_the_way(known):
     """A gradient of low rank leaves some; later ones have all directions to give."""
     start_nk = torch.cat([orthonormal(100, known, seed=7), torch.zeros(100, 8 - known)], dim=1)
-    sigmas = spectrum("halving")
+    sigmas = spectrum("a gap")
     G_wn = with_spectrum(120, 100, sigmas)
     P_nk = subspace(G_wn, 8, start_nk)
     assert off_orthonormal(P_nk) < 1e-5
-    assert share(G_wn, P_nk, sigmas) > 0.999
+    assert share(G_wn, P_nk, sigmas) > 0.998  # 0.981 where zero columns take the place of random ones
 
 
 @pytest.mark.parametrize("size", [(120, 100), (9, 6)])
@@ -182,6 +182,12 @@ def test_a_gradient_that_is_not_finite_is_refused(shape, bad):
     for exact in (False, True):
         with pytest.raises(ValueError, match="gradient is not finite"):
             subspace(G_wn, 2, exact=exact)
+
+
+def test_entries_whose_sum_overflows_are_finite():
+    assert is_finite(torch.full((4, 4), 3e38))
+    assert not is_finite(torch.tensor([3e38, float("inf")]))
+    assert not is_finite(torch.tensor([float("inf"), -float("inf")]))
 
 
 @pytest.mark.parametrize("start", [False, True])

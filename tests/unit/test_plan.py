@@ -1,0 +1,161 @@
+"""`gorp plan`: fake tensors take what real ones take, and a plan needs neither weights nor a network."""
+
+import json
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils._pytree import tree_leaves
+
+from gorp.architectures import read_architecture
+from gorp.cli import main
+from gorp.fake import LiveBytes, storage_bytes
+from gorp.methods import make_method
+from gorp.models import attach
+from gorp.plan import build_base, make_plan, parts_of
+from gorp.prompts import Example
+from gorp.train import fit
+
+PRESETS = Path(__file__).parents[2] / "workflow/presets"
+SIZES = {"max_source_length": 40, "max_target_length": 6, "refresh_every": 1}
+VARIANTS = {
+    "gorp": {},
+    "both sides": {"projection": "full"},
+    "the larger side": {"projection": "reverse_std", "exact_svd": True},
+    "no subspace as large": {"rank": 100},
+    "LoRA alone": {"full_rank": False, "gradient_space": False},
+    "accumulated": {"batch_size": 12, "project_update": True},
+    "checkpointing": {"gradient_checkpointing": True},
+}
+
+
+def trained_steps(family, settings, method_name="gorp", dtype="float32"):
+    """(what was attached, optimizer, LiveBytes) of two real steps of rows as long as the settings allow."""
+    base = build_base(read_architecture(family.path), dtype)
+    method = make_method(method_name, settings)
+    adapted = attach(base, settings, method.full_rank_modules, None, method.new_lora)
+    optimizer = method.optimizer(adapted, {})
+    live = LiveBytes(lambda: parts_of(adapted, optimizer, {}))
+    for tensor in tree_leaves([list(adapted.model.parameters()), list(adapted.model.buffers())]):
+        live.add(tensor)
+    rows = [Example([5] * (settings.max_source_length - i % 2), [5] * settings.max_target_length) for i in range(50)]
+    with live:
+        fit(adapted, optimizer, rows[: 2 * settings.batch_size], family.tokenizer, settings, "steps")
+    return adapted, optimizer, live
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_plan_takes_what_real_steps_take(family, name):
+    settings = family.settings(**{**SIZES, **VARIANTS[name]})
+    plan = make_plan(family.path, "gorp", settings)
+    adapted, optimizer, live = trained_steps(family, settings)
+    assert plan.parameters == {
+        "frozen": sum(p.numel() for p in adapted.model.parameters() if not p.requires_grad),
+        "lora": sum(p.numel() for p in adapted.lora.values()),
+        "full_rank": sum(p.numel() for p in adapted.full_rank.values()),
+    }
+    state = [tensor for tensor in tree_leaves(list(optimizer.state.values())) if isinstance(tensor, torch.Tensor)]
+    assert plan.between_steps["optimizer_state"] == storage_bytes(state) > 0
+    assert plan.between_steps["weights"] == storage_bytes([*adapted.model.parameters(), *adapted.model.buffers()])
+    assert plan.between_steps["gradients"] == plan.between_steps["gradient_space"] == 0
+    assert plan.peak == pytest.approx(live.peak, rel=0.02)
+
+
+def test_seqlora_and_bfloat16_are_planned_as_they_run(family):
+    for method, dtype in (("seqlora", "float32"), ("gorp", "bfloat16")):
+        sizes = {key: SIZES[key] for key in ("max_source_length", "max_target_length")}
+        settings = family.settings(method, **sizes)
+        adapted, _optimizer, live = trained_steps(family, settings, method, dtype)
+        plan = make_plan(family.path, method, settings, dtype)
+        assert plan.between_steps["optimizer_state"] == live.bytes_by_part()["optimizer_state"] > 0
+        assert plan.parameters["lora"] == sum(p.numel() for p in adapted.lora.values())
+        assert plan.peak == pytest.approx(live.peak, rel=0.02)
+
+
+def test_more_rows_take_more_and_checkpointing_less(family):
+    def at_peak(**changes):
+        return make_plan(family.path, "gorp", family.settings(**{**SIZES, **changes})).at_peak
+
+    plain = at_peak()
+    assert at_peak(micro_batch_size=8, batch_size=8)["activations"] > 1.8 * plain["activations"]
+    assert at_peak(max_source_length=80)["activations"] > 1.5 * plain["activations"]
+    assert at_peak(gradient_checkpointing=True)["activations"] < 0.8 * plain["activations"]
+    # whole gradients wait for the last pass, where a subspace is due; staggered, in the first step alone
+    assert at_peak(batch_size=12)["gradients"] > plain["gradients"]
+
+
+def test_earlier_tasks_take_their_directions_and_kept_factors(family):
+    settings = family.settings(**SIZES)
+    plans = {tasks: make_plan(family.path, "gorp", settings, "bfloat16", tasks) for tasks in (0, 1, 3, 100)}
+    adapted, *_ = trained_steps(family, settings)
+    for tasks, plan in plans.items():
+        numbers = 0
+        for name, parameter in adapted.trained.items():
+            side = parameter.shape[1] if name.endswith("lora_A") else max(parameter.shape)
+            each = settings.lora_r if name.endswith("lora_A") else settings.rank
+            numbers += 0 if name.endswith("lora_B") else side * min(tasks * each, side)
+        assert plan.between_steps["gradient_space"] == 2 * 4 * numbers  # float32; as read, and the optimizer's copy
+        # the factors of earlier tasks, frozen beside the bfloat16 weights
+        assert plan.parameters["frozen"] == plans[0].parameters["frozen"] + tasks * plan.parameters["lora"]
+    merged = make_plan(family.path, "gorp", settings, "float32", 3)
+    assert merged.parameters == plans[0].parameters
+    capped = make_plan(family.path, "gorp", family.settings(**SIZES, max_directions=4), "float32", 3)
+    assert 0 < capped.between_steps["gradient_space"] < merged.between_steps["gradient_space"]
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [("google-t5/t5-large", 737_668_096), ("meta-llama/Llama-2-7b-hf", 6_738_415_616), ("smollm2-135m", 134_515_008)],
+)
+def test_shipped_architectures_have_the_published_sizes(model, parameters):
+    with torch.device("meta"):
+        base = build_base(read_architecture(model), "float32")
+    assert sum(parameter.numel() for parameter in base.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("preset", "rows", "full_rank", "peak"),
+    [("t5-large", 4, 48 * 1024**2, 13e9), ("llama2-7b", 1, 32 * 4096 * 11008, 20e9)],
+)
+def test_a_preset_is_planned_without_weights(preset, rows, full_rank, peak, capsys):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert main(["plan", "--preset", str(PRESETS / f"{preset}.yaml"), "--json", "--set", f"batch_size={rows}"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["parameters"]["full_rank"] == full_rank
+    assert plan["peak"] == sum(plan["at_peak"].values()) == pytest.approx(peak, rel=0.1)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
+
+
+def test_the_table_says_what_is_assumed(family, capsys):
+    settings = ["lora_modules=.*[qv](_proj)?", "full_rank=false", "max_source_length=40", "batch_size=8"]
+    assert main(["plan", "--model", family.path, "--method", "gorp", "--tasks", "2", "--set", *settings]) == 0
+    table = capsys.readouterr().out
+    for text in ("device cpu", "after 2 earlier tasks", "1 passes of 8 rows, each 40 tokens", "lora", "at the peak"):
+        assert text in table
+
+
+PRESET = "run: mine\nmodel: ./nowhere\n"
+MISTAKES = {
+    "no model": ([], "give --preset FILE, or --model and --method"),
+    "no preset": (["--preset", "nowhere.yaml"], "nowhere.yaml: No such file"),
+    "an unknown key": (["--preset", "{preset}"], "trainig: not a key of config.yaml; did you mean training?"),
+    "an unknown method": (["--model", "smollm2-135m", "--method", "grop"], "no method 'grop'; did you mean gorp?"),
+    "an unknown setting": (["--model", "smollm2-135m", "--method", "gorp", "--set", "rnk=2"], "did you mean rank?"),
+    "no folder": (["--model", "./nowhere", "--method", "gorp"], "model: ./nowhere: no such folder"),
+    "not made": (["--model", "tiny-t5", "--method", "gorp"], "call: gorp base --name tiny-t5 --output"),
+    "modules": (["--model", "smollm2-135m", "--method", "gorp"], "lora_modules: '.*SelfAttention"),
+    "tasks": (["--model", "smollm2-135m", "--method", "gorp", "--tasks", "-1"], "--tasks: -1 is not at least 0"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("own.yaml").write_text(PRESET + "trainig: {rank: 2}\n")
+    arguments, message = MISTAKES[name]
+    assert main(["plan", *(argument.replace("{preset}", "own.yaml") for argument in arguments)]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("gorp plan: error: ")
+    assert error.count("\n") == 1
