@@ -4,7 +4,7 @@
     python benchmarks/optimizer_step.py            # 48 x [1024, 1024] (T5-large) and 2 x [11008, 4096] (LLaMA-2-7B)
     python benchmarks/optimizer_step.py --quick    # fewer matrices, T5-large's alone
 
-A step is what happens between the backward pass and the next forward pass. Its seconds are the mean over a refresh
+A step is what happens between the backward pass and the next forward pass, the dropping of the gradients included. Its seconds are the mean over a refresh
 period: (refresh + (period - 1) * median of the others) / period. Bytes are the optimizer's state and the gradients that
 live when the step begins, one backward pass a step.
 """
@@ -62,7 +62,6 @@ SIDES = {
     "torch AdamW": lambda weights, rank: torch.optim.AdamW(weights, lr=1e-5),
     "torch AdamW, fused": lambda weights, rank: torch.optim.AdamW(weights, lr=1e-5, fused=True),
 }
-FULL_SVD = ("straightforward", "galore-torch")
 
 
 def gradient(shape, seed):
@@ -73,25 +72,33 @@ def gradient(shape, seed):
     return (left * torch.arange(1, rank + 1) ** -1.0) @ right.mT / math.sqrt(shape[1])
 
 
-def measure(make, weights, gradients, rank, steps):
-    """(seconds of a step averaged over a period, bytes of state and gradients)."""
-    optimizer = make(weights, rank)
-    refreshes, others, held = [], [], 0
+def measure(optimizers, all_weights, gradients, steps):
+    """{side: (seconds of a step averaged over a period, bytes of state and gradients)}.
+
+    All sides take each step in turn, so that a machine that is busy for a while is so for all of them.
+    """
+    refreshes, others = ({name: [] for name in optimizers} for _ in range(2))
+    held = dict.fromkeys(optimizers, 0)
     for step in range(steps):
-        for W, G in zip(weights, gradients[step % len(gradients)], strict=True):
-            W.grad = G.clone()
-        start = time.perf_counter()
-        if isinstance(optimizer, GorpAdamW):  # its hooks would do so in the backward pass: counted with the step here
-            optimizer.reduce()
-        paused = time.perf_counter()
-        held = max(held, live_bytes(optimizer, weights)) if step else held  # state is there after the first step
-        resumed = time.perf_counter()
-        optimizer.step()
-        seconds = time.perf_counter() - start - (resumed - paused)
-        optimizer.zero_grad()
-        (refreshes if step % PERIOD == 0 else others).append(seconds)
-    refresh = statistics.median(refreshes[1:] or refreshes)  # the first one warms up
-    return (refresh + (PERIOD - 1) * statistics.median(others)) / PERIOD, held
+        for name, optimizer in optimizers.items():
+            weights = all_weights[name]
+            for W, G in zip(weights, gradients[step % len(gradients)], strict=True):
+                W.grad = G.clone()
+            start = time.perf_counter()
+            if isinstance(optimizer, GorpAdamW):  # its hooks do so in the backward pass: counted with the step here
+                optimizer.reduce()
+            paused = time.perf_counter()
+            held[name] = max(held[name], live_bytes(optimizer, weights)) if step else 0  # the first makes the state
+            resumed = time.perf_counter()
+            optimizer.step()
+            optimizer.zero_grad()
+            seconds = time.perf_counter() - start - (resumed - paused)
+            (refreshes if step % PERIOD == 0 else others)[name].append(seconds)
+    seconds = {  # the first refresh warms up
+        name: (statistics.median(refreshes[name][1:]) + (PERIOD - 1) * statistics.median(others[name])) / PERIOD
+        for name in optimizers
+    }
+    return {name: (seconds[name], held[name]) for name in optimizers}
 
 
 def live_bytes(optimizer, weights):
@@ -110,13 +117,16 @@ def live_bytes(optimizer, weights):
     return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
 
 
-def table(title, count, shape, rank, steps, svd_steps):
-    rows = {}
+def table(title, count, shape, rank, steps):
     gradients = [[gradient(shape, 100 * batch + i) for i in range(count)] for batch in range(3)]
-    for name, make in SIDES.items():
-        weights = [torch.nn.Parameter(gradient(shape, i)) for i in range(count)]
-        seconds, held = measure(make, weights, gradients, rank, svd_steps if name in FULL_SVD else steps)
-        rows[name] = {"ms a step": 1000 * seconds, "MB state + gradients": held / 1e6}
+    weights = {name: [torch.nn.Parameter(gradient(shape, i)) for i in range(count)] for name in SIDES}
+    optimizers = {name: make(weights[name], rank) for name, make in SIDES.items()}
+    measured = measure(optimizers, weights, gradients, steps)
+    columns = {"ms a step": 1000, "MB state + gradients": 1e-6}
+    rows = {
+        name: {column: value * unit for value, (column, unit) in zip(values, columns.items(), strict=True)}
+        for name, values in measured.items()
+    }
     frame = pd.DataFrame(rows).T
     frame["time / gorp's"] = frame["ms a step"] / frame["ms a step"]["gorp"]
     frame["bytes / AdamW's, %"] = 100 * frame["MB state + gradients"] / frame["MB state + gradients"]["torch AdamW"]
@@ -130,10 +140,10 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(2)
     if args.quick:
-        table("T5-large, part", 8, (1024, 1024), 8, steps=31, svd_steps=12)
+        table("T5-large, part", 8, (1024, 1024), 8, steps=31)
     else:
-        table("T5-large, EncDecAttention q and v", 48, (1024, 1024), 8, steps=51, svd_steps=12)
-        table("LLaMA-2-7B, gate_proj, 2 of 32", 2, (11008, 4096), 2, steps=31, svd_steps=2)
+        table("T5-large, EncDecAttention q and v", 48, (1024, 1024), 8, steps=31)
+        table("LLaMA-2-7B, gate_proj, 2 of 32", 2, (11008, 4096), 2, steps=11)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`gorp plan`: fake tensors take what real ones take, and a plan needs neither weights nor a network."""
 
+import dataclasses
 import json
 import resource
 from pathlib import Path
@@ -13,7 +14,7 @@ from gorp.cli import main
 from gorp.fake import LiveBytes, storage_bytes
 from gorp.methods import make_method
 from gorp.models import attach
-from gorp.plan import build_base, make_plan, parts_of
+from gorp.plan import attach_on_meta, build_base, make_plan, parts_of
 from gorp.prompts import Example
 from gorp.train import fit
 
@@ -21,17 +22,15 @@ PRESETS = Path(__file__).parents[2] / "workflow/presets"
 SIZES = {"max_source_length": 40, "max_target_length": 6, "refresh_every": 1}
 VARIANTS = {
     "gorp": {},
-    "both sides": {"projection": "full"},
-    "the larger side": {"projection": "reverse_std", "exact_svd": True},
-    "no subspace as large": {"rank": 100},
+    "both sides": {"projection": "full", "exact_svd": True},
     "LoRA alone": {"full_rank": False, "gradient_space": False},
-    "accumulated": {"batch_size": 12, "project_update": True},
-    "checkpointing": {"gradient_checkpointing": True},
+    "accumulated": {"batch_size": 12, "rank": 100, "project_update": True},
+    "checkpointing": {"gradient_checkpointing": True, "projection": "reverse_std"},
 }
 
 
 def trained_steps(family, settings, method_name="gorp", dtype="float32"):
-    """(what was attached, optimizer, LiveBytes) of two real steps of rows as long as the settings allow."""
+    """(what was attached, optimizer, LiveBytes) of two real steps, on rows as long as allowed and a little less."""
     base = build_base(read_architecture(family.path), dtype)
     method = make_method(method_name, settings)
     adapted = attach(base, settings, method.full_rank_modules, None, method.new_lora)
@@ -39,9 +38,10 @@ def trained_steps(family, settings, method_name="gorp", dtype="float32"):
     live = LiveBytes(lambda: parts_of(adapted, optimizer, {}))
     for tensor in tree_leaves([list(adapted.model.parameters()), list(adapted.model.buffers())]):
         live.add(tensor)
-    rows = [Example([5] * (settings.max_source_length - i % 2), [5] * settings.max_target_length) for i in range(50)]
+    lengths = [settings.max_source_length - i for i in range(settings.batch_size)]
+    rows = [Example([5] * length, [5] * settings.max_target_length) for length in lengths]
     with live:
-        fit(adapted, optimizer, rows[: 2 * settings.batch_size], family.tokenizer, settings, "steps")
+        fit(adapted, optimizer, rows, family.tokenizer, dataclasses.replace(settings, epochs=2), "steps")
     return adapted, optimizer, live
 
 
@@ -73,35 +73,39 @@ def test_seqlora_and_bfloat16_are_planned_as_they_run(family):
         assert plan.peak == pytest.approx(live.peak, rel=0.02)
 
 
-def test_more_rows_take_more_and_checkpointing_less(family):
-    def at_peak(**changes):
-        return make_plan(family.path, "gorp", family.settings(**{**SIZES, **changes})).at_peak
+def test_more_rows_take_more_and_checkpointing_less(micros):
+    def plan(**changes):
+        return make_plan(micros["llama"].path, "gorp", micros["llama"].settings(**{**SIZES, **changes})).at_peak
 
-    plain = at_peak()
-    assert at_peak(micro_batch_size=8, batch_size=8)["activations"] > 1.8 * plain["activations"]
-    assert at_peak(max_source_length=80)["activations"] > 1.5 * plain["activations"]
-    assert at_peak(gradient_checkpointing=True)["activations"] < 0.8 * plain["activations"]
-    # whole gradients wait for the last pass, where a subspace is due; staggered, in the first step alone
-    assert at_peak(batch_size=12)["gradients"] > plain["gradients"]
+    plain = plan()
+    assert plan(micro_batch_size=8, batch_size=8)["activations"] > 1.8 * plain["activations"]
+    assert plan(max_source_length=80)["activations"] > 1.5 * plain["activations"]
+    assert plan(gradient_checkpointing=True)["activations"] < 0.8 * plain["activations"]
+    # whole gradients wait for a step's last pass where a subspace is due: staggered, that is the first step
+    small = {"batch_size": 12, "rank": 1, "lora_r": 1}
+    accumulated, staggered = plan(**small), plan(**small, stagger=True, refresh_every=10)
+    assert accumulated["gradients"] > plan(**small | {"batch_size": 4})["gradients"]
+    assert staggered["gradients"] == accumulated["gradients"]
+    assert staggered["optimizer_state"] < accumulated["optimizer_state"]
 
 
 def test_earlier_tasks_take_their_directions_and_kept_factors(family):
     settings = family.settings(**SIZES)
-    plans = {tasks: make_plan(family.path, "gorp", settings, "bfloat16", tasks) for tasks in (0, 1, 3, 100)}
-    adapted, *_ = trained_steps(family, settings)
+    method = make_method("gorp", settings)
+    trained = attach_on_meta(read_architecture(family.path), method, settings, "float32", None).trained
+    plans = {tasks: make_plan(family.path, "gorp", settings, "bfloat16", tasks) for tasks in (0, 3, 100)}
     for tasks, plan in plans.items():
         numbers = 0
-        for name, parameter in adapted.trained.items():
+        for name, parameter in trained.items():
             side = parameter.shape[1] if name.endswith("lora_A") else max(parameter.shape)
             each = settings.lora_r if name.endswith("lora_A") else settings.rank
             numbers += 0 if name.endswith("lora_B") else side * min(tasks * each, side)
         assert plan.between_steps["gradient_space"] == 2 * 4 * numbers  # float32; as read, and the optimizer's copy
         # the factors of earlier tasks, frozen beside the bfloat16 weights
         assert plan.parameters["frozen"] == plans[0].parameters["frozen"] + tasks * plan.parameters["lora"]
-    merged = make_plan(family.path, "gorp", settings, "float32", 3)
-    assert merged.parameters == plans[0].parameters
     capped = make_plan(family.path, "gorp", family.settings(**SIZES, max_directions=4), "float32", 3)
-    assert 0 < capped.between_steps["gradient_space"] < merged.between_steps["gradient_space"]
+    assert capped.parameters == plans[0].parameters  # merged into float32 weights
+    assert 0 < capped.between_steps["gradient_space"] < plans[3].between_steps["gradient_space"]
 
 
 @pytest.mark.parametrize(
@@ -116,14 +120,14 @@ def test_shipped_architectures_have_the_published_sizes(model, parameters):
 
 @pytest.mark.parametrize(
     ("preset", "rows", "full_rank", "peak"),
-    [("t5-large", 4, 48 * 1024**2, 13e9), ("llama2-7b", 1, 32 * 4096 * 11008, 20e9)],
+    [("t5-large", 4, 48 * 1024**2, 13e9), ("llama2-7b", 1, 32 * 4096 * 11008, 19.6e9)],
 )
 def test_a_preset_is_planned_without_weights(preset, rows, full_rank, peak, capsys):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert main(["plan", "--preset", str(PRESETS / f"{preset}.yaml"), "--json", "--set", f"batch_size={rows}"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert plan["parameters"]["full_rank"] == full_rank
-    assert plan["peak"] == sum(plan["at_peak"].values()) == pytest.approx(peak, rel=0.1)
+    assert plan["peak"] == sum(plan["at_peak"].values()) == pytest.approx(peak, rel=0.05)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
