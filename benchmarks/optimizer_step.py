@@ -4,9 +4,9 @@
     python benchmarks/optimizer_step.py            # 48 x [1024, 1024] (T5-large) and 2 x [11008, 4096] (LLaMA-2-7B)
     python benchmarks/optimizer_step.py --quick    # fewer matrices, T5-large's alone
 
-A step is what happens between the backward pass and the next forward pass, the dropping of the gradients included. Its seconds are the mean over a refresh
-period: (refresh + (period - 1) * median of the others) / period. Bytes are the optimizer's state and the gradients that
-live when the step begins, one backward pass a step.
+A step is what happens between the backward pass and the next forward pass, the dropping of the gradients included. Its
+seconds are the mean over a refresh period: (refresh + (period - 1) * median of the others) / period. Bytes are the
+optimizer's state and the gradients that live when the step begins, one backward pass a step.
 """
 
 import argparse
