@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from gorp.errors import UserError
 from gorp.files import read_json
+from gorp.presets import laid_over, read_yaml
 from gorp.progress import PROGRESS
 from gorp.results import prefixes, seen_scores
 
@@ -18,23 +18,11 @@ def read_config(paths: Sequence[Path]) -> dict[str, Any]:
     """Config files laid over each other, the later over the earlier, as Snakemake does with --configfile."""
     merged: dict[str, Any] = {}
     for path in paths:
-        try:
-            merge(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{path}: not a config file: {error}") from None
+        merged = laid_over(merged, read_yaml(path))
     for key in ("run", "orders", "methods", "seeds", "evaluate"):
         if key not in merged:
             raise UserError(f"{paths[-1]}: it lacks {key!r}; lay it over config.yaml: --configfile config.yaml FILE")
     return merged
-
-
-def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
-    """Lays `over` on `base`, in place, mapping by mapping."""
-    for key, value in over.items():
-        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
-            merge(base[key], value)
-        else:
-            base[key] = value
 
 
 def status(config: Mapping[str, Any], results: Path) -> pd.DataFrame:
