@@ -154,7 +154,7 @@ def test_prediction_settings(copied):
         ("methods/gorp", "new_lora = True", "new_lora = False", None),
         ("methods/seqlora", "new_lora = False", "new_lora = True", []),
         ("embedded", "0.07", "0.08", []),  # the base model is a folder here
-        ("cli", "greedily", "Greedily", []),
+        ("commands/predict", "greedily", "Greedily", []),
     ],
 )
 def test_a_changed_line_of_code(copied, module, old, new, expected):

@@ -1,0 +1,43 @@
+"""Tables and figure of one order: summary.csv, matrix.csv, accuracy.svg."""
+
+import argparse
+from pathlib import Path
+
+from gorp.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--order", required=True, help="name of the order")
+    parser.add_argument("--tasks", nargs="+", required=True, help="its tasks, in sequence")
+    parser.add_argument("--runs", nargs="+", required=True, metavar="METHOD/seedN", help="rows of the summary")
+    parser.add_argument(
+        "--evaluate",
+        choices=["full", "final"],
+        default="full",
+        help="full: each stage was scored on all tasks seen; final: on its own alone, and the last on all",
+    )
+    parser.add_argument("--stages", type=Path, required=True, help="the folder above METHOD/seedN")
+    parser.add_argument("--zero-shot", type=Path, required=True, help="the folder of the base model's scores by task")
+    parser.add_argument("--model", required=True, help="name for the tables")
+    parser.add_argument("--benchmark", required=True, help="name for the tables")
+    parser.add_argument("--output", type=Path, required=True, help="the folder of the tables")
+
+
+def run(args: argparse.Namespace) -> None:
+    from gorp.report import accuracy_figure, aggregate, save_figure, write_tables
+    from gorp.results import read_run
+
+    runs = []
+    for name in args.runs:
+        method, _, seed = name.rpartition("/seed")
+        if not method or not seed.isdigit():
+            raise UserError(f"--runs: {name}: expected METHOD/seedN")
+        folder = args.stages / name
+        where = (folder, args.zero_shot, args.tasks, args.evaluate == "full")
+        runs.append(read_run(method, int(seed), args.model, args.benchmark, *where))
+    try:
+        summary, matrix = aggregate(args.order, args.tasks, runs)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    write_tables(summary, matrix, args.output)
+    save_figure(accuracy_figure(matrix, args.order), args.output / "accuracy.svg")

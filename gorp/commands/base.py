@@ -1,0 +1,29 @@
+"""Make a base model of the workflow: an embedded one, pretrained, or SmolLM2 from its PyPI package."""
+
+import argparse
+
+from gorp.commands.common import add_common, prepare_torch
+from gorp.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", required=True, help="tiny-t5, tiny-llama or smollm2-135m")
+    add_common(parser, "the folder of the model")
+
+
+def run(args: argparse.Namespace) -> None:
+    from gorp.benchmark import BUNDLED
+    from gorp.errors import close_names
+    from gorp.sources import EMBEDDED, MADE
+
+    if args.name not in MADE:
+        raise UserError(f"--name: no base model {args.name!r}; {close_names(args.name, MADE)}")
+    prepare_torch(args.threads)
+    if args.name in EMBEDDED:
+        from gorp.embedded import make_embedded
+
+        make_embedded(args.name, BUNDLED, args.output, seed=0)
+    else:
+        from gorp.smollm2 import make_smollm2
+
+        make_smollm2(args.output)

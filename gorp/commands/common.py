@@ -1,0 +1,31 @@
+"""What the commands that run a model share."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def add_dtype(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="of the frozen base model (default: float32); what is trained is always float32",
+    )
+
+
+def add_common(parser: argparse.ArgumentParser, output: str) -> None:
+    parser.add_argument("--threads", type=int, help="CPU threads (default: as torch chooses)")
+    parser.add_argument("--output", type=Path, required=True, help=output)
+
+
+def prepare_torch(threads: int | None) -> None:
+    """Sets threads, and quietens libraries whose bars would fill a log file."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)

@@ -1,0 +1,33 @@
+"""Generate answers for test rows, greedily."""
+
+import argparse
+from pathlib import Path
+
+from gorp.commands.common import add_common, add_dtype, prepare_torch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help="base model: a folder or a hub id")
+    add_dtype(parser)
+    parser.add_argument("--stage", type=Path, help="the stage to load (default: none, the zero-shot model)")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="rendered rows, one file a task")
+    parser.add_argument("--max-source-length", type=int, default=512, help="tokens of a prompt (default: 512)")
+    parser.add_argument("--max-new-tokens", type=int, default=50, help="tokens of an answer (default: 50)")
+    parser.add_argument("--batch-size", type=int, default=32, help="rows at a time (default: 32)")
+    add_common(parser, "JSON lines: task, id, prediction, target")
+
+
+def run(args: argparse.Namespace) -> None:
+    prepare_torch(args.threads)
+    from gorp.predict import predict
+
+    predict(
+        args.model,
+        args.stage,
+        args.data,
+        args.output,
+        args.max_source_length,
+        args.max_new_tokens,
+        args.batch_size,
+        args.dtype,
+    )

@@ -1,0 +1,25 @@
+"""The table of all orders: means over orders and seeds, published scores."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--suite",
+        nargs="+",
+        action="append",
+        required=True,
+        metavar=("SUITE", "SUMMARY"),
+        help="a suite and the summary.csv of each of its orders; once for each suite",
+    )
+    parser.add_argument("--published", type=Path, help="YAML: {MODEL: {SUITE: {METHOD: {METRIC: percent}}}}")
+    parser.add_argument("--output", type=Path, required=True, help="CSV")
+
+
+def run(args: argparse.Namespace) -> None:
+    from gorp.overview import overview, read_published, read_summaries
+    from gorp.report import write_table
+
+    suites = {suite: read_summaries([Path(path) for path in paths]) for suite, *paths in args.suite}
+    write_table(overview(suites, read_published(args.published) if args.published else {}), args.output)

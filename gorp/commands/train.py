@@ -1,0 +1,34 @@
+"""Train one stage: a task on top of the stage before, or of the base model."""
+
+import argparse
+from pathlib import Path
+
+from gorp.commands.common import add_common, add_dtype, prepare_torch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help="base model: a folder or a hub id")
+    parser.add_argument("--data", type=Path, required=True, help="rendered train rows of one task")
+    parser.add_argument("--parent", type=Path, help="the stage to go on from (default: the base model)")
+    add_dtype(parser)
+    parser.add_argument("--method", required=True, help="gorp or seqlora")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings", help="settings to change")
+    parser.add_argument(
+        "--checkpoint-minutes",
+        type=float,
+        default=10,
+        help="a training that was stopped goes on from its last checkpoint, saved this often (default: 10)",
+    )
+    add_common(parser, "the folder of the stage")
+
+
+def run(args: argparse.Namespace) -> None:
+    from gorp.settings import make_settings, parse_assignments
+
+    settings = make_settings(args.method, parse_assignments(args.settings))
+    prepare_torch(args.threads)
+    from gorp.train import train_stage
+
+    stage = (args.model, args.data, args.output, args.method, settings, args.seed, args.parent, args.dtype)
+    train_stage(*stage, args.checkpoint_minutes)
