@@ -57,9 +57,10 @@ def train_stage(
     memory = before.gradient_space if before else {}
     optimizer = method.optimizer(adapted, memory)
     examples = tokenize(rows, tokenizer, settings.max_source_length, settings.max_target_length)
+    parent_digest = before.digest if before else None
     depends_on = {
         **{"model": model, "files": model_files(model, base), "dtype": dtype, "method": method_name, "seed": seed},
-        **{"settings": asdict(settings), "data": sha256(data), "parent": before.digest if before else None},
+        **{"settings": asdict(settings), "data": sha256(data), "parent": parent_digest},
         **{"code": code_digest("gorp.train", f"gorp.methods.{method_name}"), "torch": torch.__version__},
     }
     del before  # read again for the writing: what earlier tasks have learnt takes no memory while this one trains
@@ -68,6 +69,8 @@ def train_stage(
         losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}", checkpoint)
     seconds = time.monotonic() - start
     before = read_stage(parent) if parent is not None else None
+    if before and before.digest != parent_digest:
+        raise UserError(f"{parent}: it was trained again while this stage was; give the command once more")
     info = {
         "tasks": tasks,
         "method": method_name,
@@ -75,7 +78,7 @@ def train_stage(
         "settings": asdict(settings),
         "base_model": model,
         "dtype": dtype,
-        "parent": before.digest if before else None,
+        "parent": parent_digest,
         "rows": len(rows),
         "steps": len(losses),
         "losses": losses,

@@ -60,10 +60,10 @@ def described():
     return set(subprocess.run(["scontrol", "show", "job"], stdout=subprocess.PIPE, text=True).stdout.split())
 
 
-def running_trainings():
-    """Process ids."""
+def running_trainings(project):
+    """Process ids of the trainings in the project's folder, and of no others on the machine."""
     found = subprocess.run(["pgrep", "-f", "bin/gorp train"], stdout=subprocess.PIPE, text=True)
-    return [int(pid) for pid in found.stdout.split()]
+    return [int(pid) for pid in found.stdout.split() if os.path.realpath(f"/proc/{pid}/cwd") == str(project.resolve())]
 
 
 def artifacts(folder, name):
@@ -72,13 +72,13 @@ def artifacts(folder, name):
     return {str(path.relative_to(stages)): path.read_bytes() for path in stages.rglob("*") if path.name in ARTIFACT}
 
 
-def kill_half_way(stage, process, log):
+def kill_half_way(project, process, log):
     """Kills the training of a stage after its first checkpoint; returns what SLURM knew of its job."""
-    deadline = time.monotonic() + 300
+    stage, deadline = project / "results/test/stages/short/gorp/seed0/amazon", time.monotonic() + 300
     while not list(stage.glob(".checkpoint-*.pt")):
         assert time.monotonic() < deadline and process.poll() is None, log.read_text()
         time.sleep(0.1)
-    known, trainings = described(), running_trainings()
+    known, trainings = described(), running_trainings(project)
     assert trainings and not (stage / "stage.json").exists()
     for pid in trainings:
         os.kill(pid, signal.SIGKILL)
@@ -93,7 +93,7 @@ def test_two_orders_through_the_profile_with_a_job_killed_half_way(cluster, proj
         files = dict(stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         process = subprocess.Popen(command, cwd=project, **files)
         try:
-            known = kill_half_way(project / "results/test/stages/short/gorp/seed0/amazon", process, log)
+            known = kill_half_way(project, process, log)
             assert process.wait(timeout=900) == 0, log.read_text()
         finally:
             process.send_signal(signal.SIGINT)

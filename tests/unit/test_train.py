@@ -1,6 +1,7 @@
 """The training loop: accumulation, seeds, golden losses, and what it refuses."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -200,6 +201,20 @@ def test_training_leaves_the_parents_files_alone(family, train, chain, method):
     before = {p.name: p.read_bytes() for p in parent.iterdir()}
     train(family, "topics", parent, method=method)
     assert {p.name: p.read_bytes() for p in parent.iterdir()} == before
+
+
+def test_a_parent_trained_again_in_the_meantime_is_refused(micros, train, tasks, tmp_path, monkeypatch):
+    family = micros["t5"]
+    parent, again = train(family), train(family, seed=8)
+
+    def fit_slowly(*arguments):
+        shutil.copytree(again, parent, dirs_exist_ok=True)
+        return fit(*arguments)
+
+    monkeypatch.setattr(gorp.train, "fit", fit_slowly)
+    with pytest.raises(UserError, match="was trained again while this stage was"):
+        train_stage(family.path, tasks["topics"], tmp_path / "child", "gorp", family.settings(), 7, parent)
+    assert not (tmp_path / "child" / INFO).exists()
 
 
 def test_training_lowers_the_loss(family, train):
