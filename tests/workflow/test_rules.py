@@ -1,0 +1,47 @@
+"""Rules that take a second, one at a time: hand-written inputs, and the whole content of what is made of them."""
+
+import json
+
+import pandas as pd
+import pytest
+from calls import run
+from project import make_project
+
+from gorp.files import read_jsonl, write_json, write_jsonl
+from gorp.results import order_scores
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A project in which nothing was run."""
+    return make_project(tmp_path_factory.mktemp("rules"))
+
+
+def make(folder, *targets, rule):
+    """Runs one rule alone, whatever would make its inputs; its log and benchmark must be there."""
+    done = run(folder, *targets, "--allowed-rules", rule)
+    assert done.returncode == 0, done.stdout
+    for kind, suffix in (("logs", "log"), ("benchmarks", "tsv")):
+        assert list((folder / f"results/test/{kind}/{rule}").rglob(f"*.{suffix}"))
+
+
+def test_preprocess(fresh):
+    make(fresh, "results/test/data/yahoo/dev.jsonl", rule="preprocess")
+    rows = read_jsonl(fresh / "results/test/data/yahoo/dev.jsonl")
+    given = json.loads((fresh / "data/TC/yahoo/dev.json").read_text())
+    instruction = json.loads((fresh / "data/instruction_config.json").read_text())["TC"][0]["instruction"]
+    options = ", ".join(json.loads((fresh / "data/TC/yahoo/labels.json").read_text()))
+    head = f"Task:TC\nDataset:yahoo\n{instruction}Option: {options} \n"
+    assert [row["source"] for row in rows] == [f"{head}{row['sentence']}\nAnswer:" for row in given]
+    assert [row["target"] for row in rows] == [row["label"] for row in given]
+
+
+def test_score(fresh):
+    answers = ["Negative", " negative.", "very negative", ""]
+    rows = [{"task": "amazon", "id": i, "prediction": text, "target": "negative"} for i, text in enumerate(answers)]
+    folder = fresh / "results/test/zero-shot/amazon"
+    write_jsonl(folder / "predictions.jsonl", rows)
+    make(fresh, "results/test/zero-shot/amazon/scores.json", rule="score")
+    scores = json.loads((folder / "scores.json").read_text())["amazon"]
+    expected = {"rows": 4, "exact_match": 50.0, "rouge1": pytest.approx(200 / 3), "rougeL": pytest.approx(200 / 3)}
+    assert {key: scores[key] for key in expected} == expected
