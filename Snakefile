@@ -32,4 +32,5 @@ rule all:
     default_target: True
     input:
         "results/summary.csv",
+        "results/summary.html",
         expand("results/{order}/{file}", order=ORDERS, file=TABLES),

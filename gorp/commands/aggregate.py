@@ -1,4 +1,4 @@
-"""Tables and figure of one order: summary.csv, matrix.csv, accuracy.svg."""
+"""Tables and figure of one order: summary.csv, matrix.csv, both as summary.html, and accuracy.svg."""
 
 import argparse
 from pathlib import Path
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gorp.page import order_tables, write_page
     from gorp.report import accuracy_figure, aggregate, save_figure, write_tables
     from gorp.results import read_run
 
@@ -40,4 +41,7 @@ def run(args: argparse.Namespace) -> None:
     except ValueError as error:
         raise UserError(str(error)) from None
     write_tables(summary, matrix, args.output)
+    write_page(
+        args.output / "summary.html", f"{args.order}: {args.model} on {args.benchmark}", order_tables(summary, matrix)
+    )
     save_figure(accuracy_figure(matrix, args.order), args.output / "accuracy.svg")

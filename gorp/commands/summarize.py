@@ -14,12 +14,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a suite and the summary.csv of each of its orders; once for each suite",
     )
     parser.add_argument("--published", type=Path, help="YAML: {MODEL: {SUITE: {METHOD: {METRIC: percent}}}}")
-    parser.add_argument("--output", type=Path, required=True, help="CSV")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="CSV; a page for people takes the same name with .html"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     from gorp.overview import overview, read_published, read_summaries
+    from gorp.page import write_page
     from gorp.report import write_table
 
     suites = {suite: read_summaries([Path(path) for path in paths]) for suite, *paths in args.suite}
-    write_table(overview(suites, read_published(args.published) if args.published else {}), args.output)
+    table = overview(suites, read_published(args.published) if args.published else {})
+    write_table(table, args.output)
+    write_page(args.output.with_suffix(".html"), "All orders", {"Means over orders and seeds": table})

@@ -5,19 +5,26 @@ rule aggregate:
     input:
         order_files,
     output:
+        page=report(
+            f"{RUN}/{{order}}/summary.html",
+            caption="../report/summary.rst",
+            category="Orders",
+            subcategory="{order}",
+            labels={"order": "{order}", "what": "tables"},
+        ),
         summary=report(
             f"{RUN}/{{order}}/summary.csv",
             caption="../report/summary.rst",
             category="Orders",
             subcategory="{order}",
-            labels={"order": "{order}", "what": "summary"},
+            labels={"order": "{order}", "what": "metrics (CSV)"},
         ),
         matrix=report(
             f"{RUN}/{{order}}/matrix.csv",
             caption="../report/matrix.rst",
             category="Orders",
             subcategory="{order}",
-            labels={"order": "{order}", "what": "scores by stage"},
+            labels={"order": "{order}", "what": "scores by stage (CSV)"},
         ),
         figure=report(
             f"{RUN}/{{order}}/accuracy.svg",
@@ -41,7 +48,7 @@ rule aggregate:
         benchmark=config["benchmark"],
         evaluate=config["evaluate"],
         folder=lambda w: f"{RUN}/{w.order}",
-        code=code_digest("gorp.results", "gorp.report"),
+        code=code_digest("gorp.results", "gorp.report", "gorp.page"),
     message:
         "Aggregate {wildcards.order}"
     shell:
@@ -55,11 +62,17 @@ rule summarize:
         summaries=[f"{RUN}/{order}/summary.csv" for order in ORDERS],
         published="workflow/published.yaml",
     output:
-        report(
-            f"{RUN}/summary.csv",
+        page=report(
+            f"{RUN}/summary.html",
             caption="../report/overview.rst",
             category="All orders",
             labels={"what": "means over orders and seeds"},
+        ),
+        table=report(
+            f"{RUN}/summary.csv",
+            caption="../report/overview.rst",
+            category="All orders",
+            labels={"what": "means over orders and seeds (CSV)"},
         ),
     log:
         f"{RUN}/logs/summarize.log",
@@ -72,11 +85,11 @@ rule summarize:
             f"--suite {suite} " + " ".join(f"{RUN}/{order}/summary.csv" for order in orders)
             for suite, orders in config["orders"].items()
         ],
-        code=code_digest("gorp.overview", "gorp.report"),
+        code=code_digest("gorp.overview", "gorp.report", "gorp.page"),
     message:
         "Summarize all orders"
     shell:
-        "gorp summarize {params.suites} --published {input.published} --output {output:q} 2>&1 | tee {log:q}"
+        "gorp summarize {params.suites} --published {input.published} --output {output.table:q} 2>&1 | tee {log:q}"
 
 
 # results/ shows the run of the config; each run keeps its own tables under results/RUN/
@@ -90,7 +103,7 @@ rule show:
     benchmark:
         f"{RUN}/benchmarks/show/{{table}}.tsv"
     wildcard_constraints:
-        table=f"({'|'.join(ORDERS)})/({'|'.join(TABLES)})|summary.csv",
+        table=f"({'|'.join(ORDERS)})/({'|'.join(TABLES)})|summary.(csv|html)",
     conda:
         "../envs/gorp.yaml"
     message:
