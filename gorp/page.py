@@ -33,7 +33,9 @@ def write_page(path: Path, title: str, tables: Mapping[str, pd.DataFrame]) -> No
 def order_tables(summary: pd.DataFrame, matrix: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The tables of `gorp.report.aggregate` as people read them: metrics, and the tasks' scores with stages across."""
     names = summary["method"] + ", seed " + summary["seed"].astype(str)
-    metrics = summary.drop(columns=["order", "method", "seed", *(c for c in summary if c.startswith("final_"))])
+    metrics = summary.drop(
+        columns=["order", "method", "seed", "model", "benchmark", *(c for c in summary if c.startswith("final_"))]
+    )
     tables = {"Metrics": pd.concat([names.rename("run"), metrics], axis=1)}
     matrix = matrix.assign(task=pd.Categorical(matrix["task"], list(dict.fromkeys(matrix["task"]))))
     for (method, seed), part in matrix.groupby(["method", "seed"], sort=False):

@@ -149,6 +149,7 @@ def test_prediction_settings(copied):
     [
         ("metrics", "100 * hits", "99 * hits", sorted([*scores(EVERY_PREDICTION), *all_of("abc")])),
         ("report", '"AA": metrics', '"A": metrics', all_of("abc")),
+        ("page", "#f2f5f8", "#ffffff", all_of("abc")),
         ("predict", "num_beams=1", "num_beams=2", all_of("abc", *EVERY_PREDICTION)),
         ("train", "len(row.source))", "-len(row.source))", None),
         ("methods/gorp", "new_lora = True", "new_lora = False", None),
