@@ -2,13 +2,11 @@
 
 import json
 
-import pandas as pd
 import pytest
 from calls import run
 from project import make_project
 
-from gorp.files import read_jsonl, write_json, write_jsonl
-from gorp.results import order_scores
+from gorp.files import read_jsonl, write_jsonl
 
 
 @pytest.fixture(scope="module")
