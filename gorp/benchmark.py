@@ -1,18 +1,24 @@
 """Tasks, orders and data files of a benchmark folder: `ROOT/GROUP/DATASET/{labels,train,dev,test}.json`.
 
-A task is named by its data set (`amazon`, `MNLI`); its group (`SC`, `NLI`) chooses the instruction.
+A task is named by its data set (`amazon`, `MNLI`); its group (`SC`, `NLI`) chooses the instruction, unless a
+`task.json` in its folder does. A split may also be JSON lines or CSV (`gorp.rows`).
 This module imports the standard library only, so that the workflow can use it while it builds its graph.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gorp.errors import UserError, close_names
 from gorp.files import read_json
+from gorp.rows import FORMATS, read_rows
 
 BUNDLED = Path(__file__).resolve().parent.parent / "CL_Benchmark"
 SPLITS = ("train", "dev", "test")
+NO_LABEL = "-"
+SCORES = ("exact_match", "rouge1", "rougeL")  # as gorp.metrics names them
+TASK_NAME = re.compile(r"(?!only$)[A-Za-z0-9][\w.-]*", re.ASCII)  # a folder `only` stands between stages and scores
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,21 @@ class Task:
     name: str
     group: str
     folder: Path
+    instructions: tuple[str, ...] = ()  # of its own; without any, those of its group hold
+    score: str | None = None  # what its accuracy is, one of SCORES; None: exact match
 
     def file(self, split: str) -> Path:
-        """The path of a split, or of the labels (`split="labels"`)."""
-        return self.folder / f"{split}.json"
+        """The path of a split, or of the labels (`split="labels"`). Raises UserError if a split has two files."""
+        paths = [self.folder / f"{split}{suffix}" for suffix in (FORMATS if split in SPLITS else FORMATS[:1])]
+        found = [path for path in paths if path.is_file()]
+        if len(found) > 1:
+            raise UserError(f"{found[0]}: {found[1].name} stands beside it; keep one file for a split")
+        return found[0] if found else paths[0]
+
+    def label_file(self) -> Path:
+        """The file that the labels are read from: labels.json, or the train rows where there is none."""
+        labels, train = self.file("labels"), self.file("train")
+        return train if train.is_file() and not labels.is_file() else labels
 
 
 def benchmark_root(source: str) -> Path:
@@ -39,14 +56,44 @@ def benchmark_root(source: str) -> Path:
 def find_tasks(root: Path) -> dict[str, Task]:
     """All tasks below a benchmark folder, by name. Raises UserError if there is none, or one name stands twice."""
     tasks: dict[str, Task] = {}
-    for file in sorted(root.glob("*/*/train.json")):
-        name, group = file.parent.name, file.parent.parent.name
-        if name in tasks:
-            raise UserError(f"{file.parent}: the task name {name} also stands in {tasks[name].folder}; rename one")
-        tasks[name] = Task(name, group, file.parent)
+    for folder in sorted({file.parent for file in root.glob("*/*/train.*") if file.suffix in FORMATS}):
+        task = task_at(folder)
+        if task.name in tasks:
+            raise UserError(f"{folder}: the task name {task.name} also stands in {tasks[task.name].folder}; rename one")
+        for split in SPLITS:
+            task.file(split)  # no split has two files
+        tasks[task.name] = task
     if not tasks:
-        raise UserError(f"{root}: no task found; expected files GROUP/DATASET/train.json below it")
+        raise UserError(f"{root}: no task found; expected files GROUP/DATASET/train.json (or .jsonl, .csv) below it")
     return tasks
+
+
+def task_at(folder: Path) -> Task:
+    """The task in a folder GROUP/DATASET, with what its task.json declares, if it has one.
+
+    task.json may hold `instruction`, a text or a list of them, and `score`, one of SCORES. Raises UserError if it holds
+    anything else, or the folder's name is none for a task.
+    """
+    name, group = folder.absolute().name, folder.absolute().parent.name
+    if not TASK_NAME.fullmatch(name):
+        raise UserError(f"{folder}: {name!r} names no task; use letters, digits, '.', '_' and '-', and not 'only'")
+    path = folder / "task.json"
+    if not path.is_file():
+        return Task(name, group, folder)
+    declared = read_json(path)
+    if not isinstance(declared, dict):
+        raise UserError(f'{path}: expected {{"instruction": ..., "score": ...}}')
+    for key in declared:
+        if key not in ("instruction", "score"):
+            raise UserError(f"{path}: unknown key {key!r}; {close_names(key, ('instruction', 'score'))}")
+    texts = declared.get("instruction", [])
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise UserError(f"{path}: instruction: expected a text, or a list of texts")
+    score = declared.get("score")
+    if score is not None and score not in SCORES:
+        raise UserError(f"{path}: score: {score!r} is none of {', '.join(SCORES)}")
+    return Task(name, group, folder, tuple(text.rstrip("\n") + "\n" for text in texts), score)
 
 
 def check_orders(orders: Mapping[str, Iterable[str]], tasks: Mapping[str, Task]) -> None:
@@ -61,22 +108,47 @@ def check_orders(orders: Mapping[str, Iterable[str]], tasks: Mapping[str, Task])
             seen.add(name)
 
 
-def read_instruction(root: Path, group: str) -> str:
-    """The instruction of a group, or "" where instruction_config.json has none (COPA asks in the sentence itself)."""
-    path = root / "instruction_config.json"
-    entries = read_json(path)
+def read_instructions(root: Path, task: Task, which: int | str = 1) -> list[str]:
+    """The instructions that a task's prompts may have: the one of that number (from 1), or all if `which` is "drawn".
+
+    They stand in the task's task.json, or by group in instruction_config.json; a group without an entry has none,
+    [""] (COPA asks in the sentence itself). Raises UserError for a number that is not there, or a malformed file.
+    """
+    texts, where = list(task.instructions), str(task.folder / "task.json")
+    if not texts:
+        path = root / "instruction_config.json"
+        texts, where = group_instructions(path, task.group), f"{path}: {task.group}"
+    if which == "drawn" or texts == [""]:
+        return texts
+    if not 1 <= which <= len(texts):
+        raise UserError(f"prompts: instruction: {which}: there are {len(texts)} in {where}")
+    return [texts[which - 1]]
+
+
+def group_instructions(path: Path, group: str) -> list[str]:
+    """The instructions of a group, [""] where the file has none. Raises UserError that names the file and the group."""
     try:
-        instruction = entries.get(group, [{"instruction": ""}])[0]["instruction"]
-    except (AttributeError, KeyError, IndexError, TypeError):
-        instruction = None
-    if not isinstance(instruction, str):
+        entries = read_json(path)
+    except UserError as error:
+        raise UserError(f"{error} (a task with a task.json that holds an instruction needs none)") from None
+    try:
+        texts = [entry["instruction"] for entry in entries.get(group, [{"instruction": ""}])]
+    except (AttributeError, KeyError, TypeError):
+        texts = []
+    if not texts or not all(isinstance(text, str) for text in texts):
         raise UserError(f'{path}: {group}: expected a list like [{{"instruction": "..."}}]')
-    return instruction
+    return texts
 
 
 def read_labels(task: Task) -> list[str]:
-    """The label names of a task, in file order. Raises UserError if they are not distinct, non-empty strings."""
+    """The label names of a task: those of labels.json, in file order, or else those of the train rows, sorted.
+
+    [] for a task of generation rows (see `read_split`). Raises UserError if they are not distinct, non-empty strings.
+    """
     path = task.file("labels")
+    if not path.is_file():
+        rows = read_split(task, "train", None)
+        return sorted({row["label"] for row in rows if "output" not in row} - {NO_LABEL})
     labels = read_json(path)
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
         raise UserError(f'{path}: expected a list of label names, such as ["Good", "Bad"]')
@@ -85,24 +157,57 @@ def read_labels(task: Task) -> list[str]:
     return labels
 
 
-def read_split(task: Task, split: str, labels: list[str]) -> list[dict]:
-    """The checked rows of a split: `{"label": str, "sentence": str}` each, in file order.
+def read_split(task: Task, split: str, labels: Sequence[str] | None) -> list[dict]:
+    """The checked rows of a split: `{"label": str, "sentence": str}` each, in file order; labels None: any label.
 
-    Raises UserError that names the file and the row (counted from 1) for a row without a label or sentence, or with
-    a label that labels.json does not list. Rows labelled `-` are what the official MNLI has where annotators did not
-    agree; no model can answer them, but dropping them would change the published test set: they are kept.
+    Generation rows have `output`, and `instruction` or `input` or both, in place of label and sentence; they come with
+    `label` (the output) and `sentence` (the input) added. The first row decides which of the two the split holds.
+    Raises UserError that names the file and the row (counted from 1) for a row without its keys, or with a label that
+    is not among `labels`. Rows labelled `-` are what the official MNLI has where annotators did not agree; no model can
+    answer them, but dropping them would change the published test set: they are kept.
     """
     path = task.file(split)
-    rows = read_json(path)
-    if not isinstance(rows, list):
-        raise UserError(f'{path}: expected a list of rows {{"label": ..., "sentence": ...}}')
+    rows = read_rows(path)
     if not rows:
         raise UserError(f"{path}: the split is empty; at least one row is needed")
+    if isinstance(rows[0], dict) and "output" in rows[0]:
+        check_generation(task, path, labels)
+        return [generation_row(path, number, row) for number, row in enumerate(rows, 1)]
     for number, row in enumerate(rows, 1):
         for key in ("label", "sentence"):
-            if not isinstance(row, dict) or not isinstance(row.get(key), str) or not row[key].strip():
-                raise UserError(f"{path}: row {number} has no {key} (a non-empty text under the key {key!r})")
-        if row["label"] not in labels and row["label"] != "-":
+            require_text(path, number, row, key)
+        if labels is not None and row["label"] not in labels and row["label"] != NO_LABEL:
+            known = "labels.json" if task.file("labels").is_file() else f"the labels of {task.file('train').name}"
             hint = close_names(row["label"], labels)
-            raise UserError(f"{path}: row {number} has the label {row['label']!r}, not one of labels.json; {hint}")
+            raise UserError(f"{path}: row {number} has the label {row['label']!r}, not one of {known}; {hint}")
     return rows
+
+
+def require_text(path: Path, number: int, row: object, key: str) -> None:
+    """Raises UserError unless a row has a text under a key."""
+    if not isinstance(row, dict) or not isinstance(row.get(key), str) or not row[key].strip():
+        keys = f"; its keys are {', '.join(row)}" if isinstance(row, dict) and key not in row else ""
+        raise UserError(f"{path}: row {number} has no {key} (a non-empty text under the key {key!r}){keys}")
+
+
+def check_generation(task: Task, path: Path, labels: Sequence[str] | None) -> None:
+    """Raises UserError for generation rows in a task with labels, or without a declared score."""
+    if labels:
+        raise UserError(f"{path}: rows with an output in a task with labels; give them a label and a sentence")
+    if task.score is None:
+        raise UserError(
+            f'{path}: rows with an output need a score: write {{"score": "rougeL"}} (or one of {", ".join(SCORES)}) '
+            f"into {task.folder / 'task.json'}"
+        )
+
+
+def generation_row(path: Path, number: int, row: object) -> dict:
+    """One checked generation row, with `label` and `sentence` added; a missing instruction or input is ""."""
+    require_text(path, number, row, "output")
+    given = {key: "" if row.get(key) is None else row[key] for key in ("instruction", "input")}
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise UserError(f"{path}: row {number}: its {key} is {value!r}, not a text")
+    if not any(value.strip() for value in given.values()):
+        raise UserError(f"{path}: row {number} has neither an instruction nor an input")
+    return {**row, **given, "label": row["output"], "sentence": given["input"]}

@@ -21,7 +21,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from gorp.benchmark import find_tasks, read_instruction, read_labels, read_split
+from gorp.benchmark import find_tasks, read_instructions, read_labels, read_split
 from gorp.files import filling
 from gorp.loss import summed_loss
 from gorp.progress import Progress
@@ -45,7 +45,7 @@ def make_embedded(name: str, benchmark: Path, output: Path, seed: int, steps: in
     rng = random.Random(seed)
     texts, prompts, labels = [], [], set()
     for task in find_tasks(benchmark).values():
-        names, instruction = read_labels(task), read_instruction(benchmark, task.group)
+        names, (instruction,) = read_labels(task), read_instructions(benchmark, task)
         rows = read_split(task, "train", names)
         texts += [row["sentence"] for row in rows]
         prompts += [render(row, 0, task.name, task.group, instruction, names)["source"] for row in rows]

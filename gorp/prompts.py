@@ -1,5 +1,6 @@
 """From a benchmark row to text, and from text to padded tensors for both model families."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,18 +14,41 @@ if TYPE_CHECKING:  # rendering text needs neither torch nor transformers, and st
 IGNORED = -100  # label of positions that the loss leaves out, as torch's cross_entropy has it
 
 
-def render(row: dict, number: int, task: str, group: str, instruction: str, labels: Sequence[str]) -> dict:
+def render(
+    row: dict,
+    number: int,
+    task: str,
+    group: str,
+    instruction: str,
+    labels: Sequence[str],
+    shots: Sequence[dict] = (),
+) -> dict:
     """One row as the model reads it: `{"task", "id", "source", "target", "sentence_at"}`.
 
     `sentence_at` is the span [start, end) of the sentence within `source`: what may be cut when a prompt is too long.
-    Groups without an instruction (COPA) ask in the sentence and get no option line.
+    `shots` are rows shown as examples, with their answers, before the sentence; `shots_at`, there if they are, holds
+    the span of each. Groups without an instruction (COPA) ask in the sentence and get no option line. A generation row
+    has no options; an instruction of its own stands in place of the task's.
     """
-    head = f"Task:{group}\nDataset:{task}\n"
-    if instruction:
-        head += f"{instruction}Option: {', '.join(labels)} \n"
+    instruction = own_instruction(row) or instruction
+    head = f"Task:{group}\nDataset:{task}\n{instruction}"
+    if instruction and labels:
+        head += f"Option: {', '.join(labels)} \n"
+    spans = []
+    for shot in shots:
+        start, other = len(head), own_instruction(shot)
+        head += f"{other if other != instruction else ''}{shot['sentence']}\nAnswer: {shot['label']}\n"
+        spans.append([start, len(head)])
     source = f"{head}{row['sentence']}\nAnswer:"
     span = [len(head), len(head) + len(row["sentence"])]
-    return {"task": task, "id": number, "source": source, "target": row["label"], "sentence_at": span}
+    rendered = {"task": task, "id": number, "source": source, "target": row["label"], "sentence_at": span}
+    return {**rendered, "shots_at": spans} if spans else rendered
+
+
+def own_instruction(row: dict) -> str:
+    """The instruction that a generation row brings along; "" for other rows."""
+    text = row["instruction"].rstrip("\n") if "output" in row else ""
+    return f"{text}\n" if text.strip() else ""
 
 
 @dataclass(frozen=True)
@@ -41,11 +65,12 @@ def tokenize(
     max_source_length: int,
     max_target_length: int | None = None,
 ) -> list[Example]:
-    """Tokenises rendered rows; a source over `max_source_length` tokens loses the end of its *sentence*.
+    """Tokenises rendered rows; a source over `max_source_length` tokens loses examples, then the end of its *sentence*.
 
     The instruction, the options and the closing `Answer:` stay whole. Raises UserError where they alone do not fit,
     or a target has more than `max_target_length` tokens (None: no limit) with its end-of-sequence token.
     """
+    rows = drop_shots(rows, tokenizer, max_source_length)
     sources = tokenizer([row["source"] for row in rows], return_offsets_mapping=True)
     targets = tokenizer([row["target"] for row in rows], add_special_tokens=False)["input_ids"]
     examples = []
@@ -61,11 +86,43 @@ def tokenize(
         target = [*target, tokenizer.eos_token_id]
         if max_target_length is not None and len(target) > max_target_length:
             raise UserError(
-                f"max_target_length: the target {row['target']!r} of {row['task']} has {len(target)} tokens, "
-                f"over the limit of {max_target_length}"
+                f"max_target_length: the target {shortened(row['target'])!r} of {row['task']}, row {row['id'] + 1}, "
+                f"has {len(target)} tokens, over the limit of {max_target_length}; raise it, or shorten the row"
             )
         examples.append(Example(ids, target))
     return examples
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """The beginning of a text, for a message."""
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def drop_shots(rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", limit: int) -> list[dict]:
+    """The rows; one over `limit` tokens without the first of its examples, and so on until it fits or has none left.
+
+    An example goes as a whole: half a one would show a wrong form. How many rows lost examples is said on stderr.
+    """
+    rows = list(rows)
+    pending = [i for i, row in enumerate(rows) if row.get("shots_at")]
+    full, lost = len(pending), set()
+    while pending:
+        lengths = [len(ids) for ids in tokenizer([rows[i]["source"] for i in pending])["input_ids"]]
+        pending = [i for i, n in zip(pending, lengths, strict=True) if n > limit and rows[i]["shots_at"]]
+        lost.update(pending)
+        for i in pending:
+            rows[i] = without_first_shot(rows[i])
+    if lost:
+        print(f"{len(lost)} of {full} prompts lost examples to the limit of {limit} tokens", file=sys.stderr)
+    return rows
+
+
+def without_first_shot(row: dict) -> dict:
+    """A rendered row without the first of its examples; the spans move with the text."""
+    (start, end), *others = row["shots_at"]
+    moved = [[a - (end - start), b - (end - start)] for a, b in (row["sentence_at"], *others)]
+    source = row["source"][:start] + row["source"][end:]
+    return {**row, "source": source, "sentence_at": moved[0], "shots_at": moved[1:]}
 
 
 def cut_sentence(ids: list[int], offsets: list[tuple[int, int]], span: Sequence[int], excess: int) -> list[int]:

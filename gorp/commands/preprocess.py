@@ -10,21 +10,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark", required=True, help="'bundled', or a folder of GROUP/DATASET folders")
     parser.add_argument("--task", required=True, help="the data set, such as amazon")
     parser.add_argument("--split", required=True, choices=["train", "dev", "test"])
+    parser.add_argument(
+        "--instruction",
+        type=number_or_drawn,
+        default=1,
+        metavar="N|drawn",
+        help="which of the task's instructions: its number (default: 1), or 'drawn' for each row",
+    )
+    parser.add_argument("--shots", type=int, default=0, help="train rows shown as examples in each prompt (default: 0)")
+    parser.add_argument("--min-rows", type=int, default=0, help="train: repeat rows up to this number (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
     parser.add_argument("--output", type=Path, required=True, help="JSON lines: task, id, source, target, sentence_at")
 
 
+def number_or_drawn(text: str) -> int | str:
+    return text if text == "drawn" else int(text)
+
+
 def run(args: argparse.Namespace) -> None:
-    from gorp.benchmark import benchmark_root, find_tasks, read_instruction, read_labels, read_split
+    from gorp.benchmark import benchmark_root, find_tasks
     from gorp.errors import close_names
     from gorp.files import write_jsonl
-    from gorp.prompts import render
+    from gorp.rendering import Prompts, render_split
+    from gorp.settings import require
 
+    require("--shots", args.shots, args.shots >= 0, "at least 0")
+    require("--min-rows", args.min_rows, args.min_rows >= 0, "at least 0")
     root = benchmark_root(args.benchmark)
     tasks = find_tasks(root)
     if args.task not in tasks:
         raise UserError(f"--task: no task {args.task!r} in {root}; {close_names(args.task, tasks)}")
-    task = tasks[args.task]
-    labels = read_labels(task)
-    instruction = read_instruction(root, task.group)
-    rows = read_split(task, args.split, labels)
-    write_jsonl(args.output, (render(row, i, task.name, task.group, instruction, labels) for i, row in enumerate(rows)))
+    prompts = Prompts(args.instruction, args.shots, args.min_rows, args.seed)
+    write_jsonl(args.output, list(render_split(root, tasks[args.task], args.split, prompts)))

@@ -1,0 +1,75 @@
+"""All rows of a split as prompts: which instruction, which examples, which rows more than once.
+
+    rows = render_split(benchmark_root("bundled"), task, "train", Prompts(shots=2))
+
+What is drawn depends on the seed of the prompts, the task, the split and the row alone: the same rows are rendered for
+every training, whatever its own seed.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gorp.benchmark import NO_LABEL, Task, read_instructions, read_labels, read_split
+from gorp.errors import UserError
+from gorp.prompts import render
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """How rows become prompts: `prompts:` of the config."""
+
+    instruction: int | str = 1  # number of the instruction, from 1; or "drawn", for each row one of all
+    shots: int = 0  # train rows shown as examples before each row
+    min_rows: int = 0  # a smaller train split repeats its rows up to this number
+    seed: int = 0  # of all that is drawn
+
+
+def render_split(root: Path, task: Task, split: str, prompts: Prompts) -> Iterator[dict]:
+    """The rendered rows of a split (see `gorp.prompts.render`), checked before the first comes; ids count from 0.
+
+    Raises UserError for a fault in the files, or where the train split has too few rows to show as examples.
+    """
+    labels = read_labels(task)
+    instructions = read_instructions(root, task, prompts.instruction)
+    rows = read_split(task, split, labels)
+    examples = Examples(read_split(task, "train", labels), task, prompts.shots) if prompts.shots else None
+    if split == "train":
+        rows = repeated(rows, prompts.min_rows, random.Random(f"{prompts.seed}:{task.name}"))
+    for number, row in enumerate(rows):
+        rng = random.Random(f"{prompts.seed}:{task.name}:{split}:{number}")
+        instruction = rng.choice(instructions)
+        shots = examples.drawn(row, rng) if examples else ()
+        yield render(row, number, task.name, task.group, instruction, labels, shots)
+
+
+def repeated(rows: Sequence[dict], least: int, rng: random.Random) -> list[dict]:
+    """All rows as often as they fit into `least`, then different ones drawn for what is left; not fewer than `rows`."""
+    times, left = divmod(max(least, len(rows)), len(rows))
+    return [*rows] * times + [rows[i] for i in sorted(rng.sample(range(len(rows)), left))]
+
+
+class Examples:
+    """Train rows to be shown as examples, `count` before each row."""
+
+    def __init__(self, train: Sequence[dict], task: Task, count: int):
+        self.rows = [row for row in train if row["label"] != NO_LABEL]
+        self.copies = Counter(map(asked, self.rows))
+        self.count, self.file = count, task.file("train")
+
+    def drawn(self, row: dict, rng: random.Random) -> list[dict]:
+        """Different rows drawn at random; never the row itself, nor another that asks the same."""
+        same = self.copies[asked(row)]
+        if len(self.rows) - same < self.count:
+            raise UserError(
+                f"prompts: shots: {self.count} examples, but {self.file} has {len(self.rows) - same} other rows to show"
+            )
+        candidates = rng.sample(self.rows, self.count + same)
+        return [other for other in candidates if asked(other) != asked(row)][: self.count]
+
+
+def asked(row: dict) -> tuple[str, str]:
+    """What a row asks: two rows that ask the same would give each other's answer away."""
+    return row.get("instruction", "") if "output" in row else "", row["sentence"]
