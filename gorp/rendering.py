@@ -40,8 +40,8 @@ def render_split(root: Path, task: Task, split: str, prompts: Prompts) -> Iterat
         rows = repeated(rows, prompts.min_rows, random.Random(f"{prompts.seed}:{task.name}"))
     for number, row in enumerate(rows):
         rng = random.Random(f"{prompts.seed}:{task.name}:{split}:{number}")
-        instruction = rng.choice(instructions)
         shots = examples.drawn(row, rng) if examples else ()
+        instruction = rng.choice(instructions)
         yield render(row, number, task.name, task.group, instruction, labels, shots)
 
 

@@ -48,12 +48,17 @@ class Run:
     stages: Sequence[Mapping]  # T: the contents of stage.json
 
 
-def aggregate(order_name: str, tasks: Sequence[str], runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def aggregate(
+    order_name: str, tasks: Sequence[str], runs: Sequence[Run], declared: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(summary, matrix) of an order: one row a run, and one row a run, stage and task that was scored.
 
-    summary: order, method, seed, model, benchmark, the metrics of `gorp.metrics`, zero_shot (mean over the tasks),
-        final_<task> for each task, parameters trained in the last stage, seconds (sum) and peak memory (largest).
-    matrix: method, seed, stage (0: zero-shot), trained ("" at 0), task, seen, rows, exact_match, rouge1, rougeL.
+    declared: {task: name of its score}; the others are scored by exact match.
+    summary: order, method, seed, model, benchmark, scores (their name, or task=name of each where they differ), the
+        metrics of `gorp.metrics` over each task's own score, zero_shot (mean over the tasks), final_<task> for each
+        task, parameters trained in the last stage, seconds (sum) and peak memory (largest).
+    matrix: method, seed, stage (0: zero-shot), trained ("" at 0), task, seen, rows, exact_match, rouge1, rougeL, score
+        (the name of the task's own).
     ValueError says which run lacks what.
     """
     if not tasks or len(set(tasks)) != len(tasks):
@@ -61,8 +66,10 @@ def aggregate(order_name: str, tasks: Sequence[str], runs: Sequence[Run]) -> tup
     names = [(run.method, run.seed) for run in runs]
     if not runs or len(set(names)) != len(names):
         raise ValueError(f"{order_name} needs runs, each method and seed once; got {names}")
+    own = {task: (declared or {}).get(task, "exact_match") for task in tasks}
     matrix = pd.DataFrame([row for run in runs for row in _matrix_rows(tasks, run)])
-    summary = pd.DataFrame([{"order": order_name, **_summary_row(tasks, run)} for run in runs])
+    matrix["score"] = matrix["task"].map(own)
+    summary = pd.DataFrame([{"order": order_name, **_summary_row(tasks, run, own)} for run in runs])
     return summary, matrix
 
 
@@ -96,14 +103,13 @@ def _matrix_row(run: Run, stage: int, trained: str, task: str, seen: bool, score
     }
 
 
-def _summary_row(tasks: Sequence[str], run: Run) -> dict:
-    unscored = {"exact_match": math.nan}
+def _summary_row(tasks: Sequence[str], run: Run, own: Mapping[str, str]) -> dict:
     a = [
-        [scores.get(task, unscored)["exact_match"] for task in tasks[: i + 1]]
+        [scores[task][own[task]] if task in scores else math.nan for task in tasks[: i + 1]]
         for i, scores in enumerate(run.stage_scores)
     ]
-    forward = [scores[task]["exact_match"] for task, scores in zip(tasks[1:], run.forward_scores, strict=True)]
-    zero_shot = [run.zero_shot[task]["exact_match"] for task in tasks]
+    forward = [scores[task][own[task]] for task, scores in zip(tasks[1:], run.forward_scores, strict=True)]
+    zero_shot = [run.zero_shot[task][own[task]] for task in tasks]
     stages = [(stage, f"{run.method}, seed {run.seed}, stage.json {i}") for i, stage in enumerate(run.stages, start=1)]
     last, last_place = stages[-1]
     trainable = _get(last, "trainable", last_place)
@@ -112,6 +118,7 @@ def _summary_row(tasks: Sequence[str], run: Run) -> dict:
         "seed": run.seed,
         "model": run.model,
         "benchmark": run.benchmark,
+        "scores": names.pop() if len(names := set(own.values())) == 1 else " ".join(f"{t}={own[t]}" for t in tasks),
         "AA": metrics.average_accuracy(a),
         "AA_micro": metrics.micro_average(a, [run.stage_scores[-1][task]["rows"] for task in tasks]),
         "BWT": metrics.backward_transfer(a),
@@ -163,7 +170,7 @@ def _fixed(column: pd.Series) -> list[str]:
 
 
 def accuracy_figure(matrix: pd.DataFrame, order_name: str) -> Figure:
-    """One row of panels a method, mean over its seeds: exact match by stage and task, and each task's curve.
+    """One row of panels a method, mean over its seeds: each task's own score by stage, and its curve.
 
     matrix: the long table of `aggregate`.
     """
@@ -172,11 +179,12 @@ def accuracy_figure(matrix: pd.DataFrame, order_name: str) -> Figure:
     map_width, curve_width = max(3.6, 1.3 + 0.44 * len(tasks)), 5.2
     height = max(2.9, 1.3 + 0.27 * len(tasks))  # inches a method
     figure = Figure(figsize=(map_width + curve_width, height * len(methods) + 0.3), layout="constrained")
-    figure.suptitle(f"{order_name}: exact match (%)", fontweight="bold", fontsize=11)
+    figure.suptitle(f"{order_name}: {_score_names(matrix)} (%)", fontweight="bold", fontsize=11)
     panels = figure.subplots(len(methods), 2, squeeze=False, width_ratios=[map_width, curve_width])
     for method, (left, right) in zip(methods, panels, strict=True):
         part = matrix[matrix["method"] == method]
-        grid = part.pivot_table(index="stage", columns="task", values="exact_match", aggfunc="mean")
+        part = part.assign(own=[row[row["score"]] for _, row in part.iterrows()])
+        grid = part.pivot_table(index="stage", columns="task", values="own", aggfunc="mean")
         grid = grid.reindex(index=range(len(tasks) + 1), columns=tasks).to_numpy()  # T + 1 x T, nan: not scored
         seeds = part["seed"].nunique()
         left.set_title(method + (f" (mean of {seeds} seeds)" if seeds > 1 else ""), loc="left", fontsize=10)
@@ -185,6 +193,16 @@ def accuracy_figure(matrix: pd.DataFrame, order_name: str) -> Figure:
     figure.draw_without_rendering()  # lays the panels out; a layout done again at each saving moves by a hair
     figure.set_layout_engine("none")
     return figure
+
+
+def _score_names(matrix: pd.DataFrame) -> str:
+    """The scores shown: `exact match`, or `exact match; ROUGE-L of notes` where tasks differ."""
+    shown = {"exact_match": "exact match", "rouge1": "ROUGE-1", "rougeL": "ROUGE-L"}
+    tasks = matrix.drop_duplicates("task").groupby("score", sort=False)["task"].agg(list)
+    if len(tasks) == 1:
+        return shown[tasks.index[0]]
+    others = [f"{shown[name]} of {', '.join(of)}" for name, of in tasks.items() if name != "exact_match"]
+    return "; ".join([*(["exact match"] if "exact_match" in tasks else []), *others])
 
 
 def _draw_map(axes: Axes, grid: np.ndarray, tasks: Sequence[str]) -> None:

@@ -9,6 +9,13 @@ from gorp.errors import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--order", required=True, help="name of the order")
     parser.add_argument("--tasks", nargs="+", required=True, help="its tasks, in sequence")
+    parser.add_argument(
+        "--scores",
+        nargs="*",
+        default=[],
+        metavar="TASK=SCORE",
+        help="the score of a task, rouge1 or rougeL, where it is not exact match",
+    )
     parser.add_argument("--runs", nargs="+", required=True, metavar="METHOD/seedN", help="rows of the summary")
     parser.add_argument(
         "--evaluate",
@@ -24,10 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gorp.benchmark import SCORES
     from gorp.page import order_tables, write_page
     from gorp.report import accuracy_figure, aggregate, save_figure, write_tables
     from gorp.results import read_run
 
+    declared = dict(pair.rpartition("=")[::2] for pair in args.scores)
+    for task, score in declared.items():
+        if task not in args.tasks or score not in SCORES:
+            raise UserError(f"--scores: {task}={score}: expected TASK=SCORE, a task of --tasks, one of {SCORES}")
     runs = []
     for name in args.runs:
         method, _, seed = name.rpartition("/seed")
@@ -37,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
         where = (folder, args.zero_shot, args.tasks, args.evaluate == "full")
         runs.append(read_run(method, int(seed), args.model, args.benchmark, *where))
     try:
-        summary, matrix = aggregate(args.order, args.tasks, runs)
+        summary, matrix = aggregate(args.order, args.tasks, runs, declared)
     except ValueError as error:
         raise UserError(str(error)) from None
     write_tables(summary, matrix, args.output)

@@ -41,6 +41,7 @@ rule aggregate:
         "../envs/gorp.yaml"
     params:
         tasks=lambda w: ORDERS[w.order],
+        scores=lambda w: [f"{task}={TASKS[task].score}" for task in ORDERS[w.order] if TASKS[task].score],
         runs=order_runs(),
         stages=lambda w: f"{RUN}/stages/{SUITES[w.order]}",
         zero_shot=f"{RUN}/zero-shot",
@@ -52,7 +53,7 @@ rule aggregate:
     message:
         "Aggregate {wildcards.order}"
     shell:
-        "gorp aggregate --order {wildcards.order} --tasks {params.tasks} --runs {params.runs} --stages {params.stages:q}"
+        "gorp aggregate --order {wildcards.order} --tasks {params.tasks} --scores {params.scores} --runs {params.runs} --stages {params.stages:q}"
         " --zero-shot {params.zero_shot:q} --model {params.model:q} --benchmark {params.benchmark:q}"
         " --evaluate {params.evaluate} --output {params.folder:q} 2>&1 | tee {log:q}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from gorp.benchmark import benchmark_root, check_orders, find_tasks, read_instruction
+from gorp.benchmark import benchmark_root, check_orders, find_tasks, read_instructions
 from gorp.digest import code_digest
 from gorp.errors import UserError, close_names
 from gorp.results import order_scores, prefixes
@@ -40,6 +40,8 @@ def check_config():
         tasks = find_tasks(root)
         orders = {name: tasks for suite in config["orders"].values() for name, tasks in suite.items()}
         check_orders(orders, tasks)
+        for task in {task for names in orders.values() for task in names}:
+            read_instructions(root, tasks[task], config["prompts"]["instruction"])
         check_model(config["model"])
         if config["run"] in orders:
             raise UserError(f"run: {config['run']} is the name of an order; choose another")
@@ -97,6 +99,16 @@ def training_settings(suite, name, stage):
     return [f"{key}={value}" for key, value in settings.items()]
 
 
+def prompt_options(task, split):
+    """The options of `gorp preprocess` that change the rows of a split."""
+    prompts = config["prompts"]
+    options = {"shots": prompts["shots"], "min-rows": prompts["min_rows"] if split == "train" else 0}
+    several = len(read_instructions(ROOT_OF_BENCHMARK, TASKS[task], "drawn")) > 1
+    drawn = any(options.values()) or (several and prompts["instruction"] == "drawn")
+    options |= {"instruction": several and prompts["instruction"], "seed": drawn and prompts["seed"]}
+    return [f"--{key}={value}" for key, value in sorted(options.items()) if value]
+
+
 def resource(rule, key):
     """A resource of the config's, for jobs of a kind; memory and time grow with each attempt."""
     value = config["resources"][rule][key]
@@ -104,6 +116,7 @@ def resource(rule, key):
 
 
 ROOT_OF_BENCHMARK, TASKS, ORDERS = check_config()
+TASK_PATTERN = "|".join(map(re.escape, TASKS))
 SUITES = {order: suite for suite, orders in config["orders"].items() for order in orders}
 RUN = f"results/{config['run']}"
 STAGE = f"{RUN}/stages/{{suite}}/{{method}}/seed{{seed}}/{{stage}}"
@@ -119,8 +132,8 @@ wildcard_constraints:
     suite="|".join(config["orders"]),
     method=r"[\w-]+",
     seed=r"\d+",
-    task="|".join(TASKS),
-    stage=f"({'|'.join(TASKS)})(/({'|'.join(TASKS)}))*",
+    task=TASK_PATTERN,
+    stage=f"({TASK_PATTERN})(/({TASK_PATTERN}))*",
     split="train|dev|test",
     order="|".join(ORDERS),
     base="|".join(MADE),
