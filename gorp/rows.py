@@ -29,9 +29,13 @@ def read_rows(path: Path) -> list:
         return []  # which `datasets` takes for an error
     try:
         return load(path)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except UserError:
+        raise
     except Exception as error:  # of several libraries below `datasets`, with no class in common
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as wrong:  # an earlier one may count from the start of a block
+            raise UserError(f"{path}: not UTF-8 text (byte {wrong.start}); save it as UTF-8") from None
         if path.suffix == ".jsonl":
             read_jsonl(path)  # names the line that is not JSON
         raise UserError(f"{path}: not {path.suffix[1:].upper()}: {' '.join(str(error).split())}") from None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,10 @@ from gorp.benchmark import (
     benchmark_root,
     check_orders,
     find_tasks,
-    read_instruction,
+    read_instructions,
     read_labels,
     read_split,
+    task_at,
 )
 from gorp.errors import UserError
 
@@ -40,6 +42,12 @@ def put(task, split, content):
     """Writes a split, as JSON unless it is text; returns a pattern of its path."""
     task.file(split).write_text(content if isinstance(content, str) else json.dumps(content))
     return re.escape(str(task.file(split)))
+
+
+def declare(root, content):
+    """Writes the task.json of moods; returns the task."""
+    (root / "SC/moods/task.json").write_text(json.dumps(content))
+    return task_at(root / "SC/moods")
 
 
 def test_tasks_and_files(root):
@@ -83,8 +91,54 @@ def test_orders(root):
 
 
 def test_instructions(root):
-    assert read_instruction(root, "SC") == "How?\n"
-    assert read_instruction(root, "COPA") == ""
+    moods = find_tasks(root)["moods"]
+    assert read_instructions(root, moods) == read_instructions(root, moods, "drawn") == ["How?\n"]
+    assert read_instructions(root, replace(moods, group="COPA"), 2) == [""]
+    entries = [{"instruction": "How?\n"}, {"instruction": "Good or bad?\n"}]
+    (root / "instruction_config.json").write_text(json.dumps({"SC": entries}))
+    assert [read_instructions(root, moods, which) for which in (1, 2, "drawn")] == [
+        ["How?\n"],
+        ["Good or bad?\n"],
+        ["How?\n", "Good or bad?\n"],
+    ]
+    with pytest.raises(UserError, match=r"prompts: instruction: 3: there are 2 in .*instruction_config\.json: SC"):
+        read_instructions(root, moods, 3)
+
+
+def test_what_a_task_declares(root):
+    moods = declare(root, {"instruction": ["Which mood?", "Happy?\n"], "score": "rouge1"})
+    assert moods.score == "rouge1"
+    assert read_instructions(root, moods, "drawn") == ["Which mood?\n", "Happy?\n"]
+    (root / "instruction_config.json").unlink()
+    assert read_instructions(root, moods, 2) == ["Happy?\n"]
+    with pytest.raises(UserError, match=r"prompts: instruction: 3: there are 2 in .*moods/task\.json"):
+        read_instructions(root, moods, 3)
+    assert declare(root, {"instruction": "One?"}).instructions == ("One?\n",)
+    assert declare(root, {"score": "rougeL"}).instructions == ()
+    assert find_tasks(root)["topics"].score is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ([], "task.json: expected {"),
+        ({"scores": "rougeL"}, "task.json: unknown key 'scores'; did you mean score?"),
+        ({"score": "bleu"}, "task.json: score: 'bleu' is none of exact_match, rouge1, rougeL"),
+        ({"instruction": ""}, "task.json: instruction: expected a text"),
+        ({"instruction": ["a", 1]}, "task.json: instruction: expected a text"),
+    ],
+    ids=str,
+)
+def test_bad_declarations(root, declared, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        declare(root, declared)
+
+
+@pytest.mark.parametrize("name", ["a task", "only", "-x", "it's"])
+def test_names_that_no_path_or_command_could_hold(root, name):
+    (root / "SC/moods").rename(root / "SC" / name)
+    with pytest.raises(UserError, match=f"'?{name}'?\"? names no task"):
+        find_tasks(root)
 
 
 @pytest.mark.parametrize(
@@ -104,16 +158,16 @@ def test_instructions(root):
 def test_bad_instructions(root, content):
     (root / "instruction_config.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"instruction_config\.json: "):
-        read_instruction(root, "SC")
+        read_instructions(root, find_tasks(root)["moods"])
 
 
 def test_absent_or_broken_instructions(root):
     (root / "instruction_config.json").write_text("{")
     with pytest.raises(UserError, match=r"instruction_config\.json: not JSON"):
-        read_instruction(root, "SC")
+        read_instructions(root, find_tasks(root)["moods"])
     (root / "instruction_config.json").unlink()
     with pytest.raises(UserError, match=r"instruction_config\.json: no such file"):
-        read_instruction(root, "SC")
+        read_instructions(root, find_tasks(root)["moods"])
 
 
 @pytest.mark.parametrize("labels", [{"a": 1}, [], ["Good", 1], ["Good", ""], "Good", None], ids=json.dumps)
@@ -167,3 +221,73 @@ def test_rows_without_agreement_are_kept(root):
     rows = [ROWS[0], {"label": "-", "sentence": "Hm."}, ROWS[1]]
     put(task, "test", rows)
     assert read_split(task, "test", LABELS) == rows
+
+
+def test_the_files_of_a_split(root):
+    folder = root / "SC/moods"
+    (folder / "dev.json").unlink()
+    (folder / "train.json").unlink()
+    lines = "".join(json.dumps(row) + "\n" for row in ROWS)
+    (folder / "train.jsonl").write_text(lines)
+    (folder / "dev.csv").write_text("sentence,label\nFine.,Good\nPoor.,Bad\n")
+    task = find_tasks(root)["moods"]
+    assert [task.file(split).name for split in ("train", "dev", "test")] == ["train.jsonl", "dev.csv", "test.json"]
+    assert read_split(task, "train", LABELS) == read_split(task, "dev", LABELS) == ROWS
+    (folder / "dev.jsonl").write_text(lines)
+    with pytest.raises(UserError, match=r"moods/dev\.jsonl: dev\.csv stands beside it; keep one file for a split"):
+        find_tasks(root)
+
+
+def test_labels_are_those_of_the_train_rows_where_no_file_lists_them(root):
+    task = find_tasks(root)["moods"]
+    assert task.label_file() == task.file("labels")
+    task.file("labels").unlink()
+    assert task.label_file() == task.file("train")
+    put(task, "train", [*ROWS, {"label": "-", "sentence": "Hm."}, ROWS[0]])
+    assert read_labels(task) == ["Bad", "Good"]
+    where = put(task, "test", [{"label": "Goood", "sentence": "x"}])
+    with pytest.raises(
+        UserError, match=where + r": row 1 .* not one of the labels of train\.json; did you mean Good\?"
+    ):
+        read_split(task, "test", read_labels(task))
+    task.file("train").unlink()
+    assert task.label_file() == task.file("labels"), "neither is there yet"
+
+
+def test_generation_rows(root):
+    task = declare(root, {"score": "rougeL"})
+    task.file("labels").unlink()
+    rows = [{"instruction": "Sum up.", "input": "A long text.", "output": "A text."}, {"input": "b", "output": "B"}]
+    put(task, "train", rows)
+    assert read_labels(task) == []
+    assert read_split(task, "train", []) == [
+        {**rows[0], "label": "A text.", "sentence": "A long text."},
+        {"instruction": "", "input": "b", "output": "B", "label": "B", "sentence": "b"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"input": "x"}, "row 2 has no output .*; its keys are input"),
+        ({"input": "x", "output": " "}, "row 2 has no output"),
+        ({"input": ["x"], "output": "y"}, r"row 2: its input is \['x'\], not a text"),
+        ({"input": " ", "instruction": None, "output": "y"}, "row 2 has neither an instruction nor an input"),
+        ("text", "row 2 has no output"),
+    ],
+    ids=str,
+)
+def test_bad_generation_rows(root, row, message):
+    task = declare(root, {"score": "rougeL"})
+    where = put(task, "test", [{"input": "x", "output": "y"}, row])
+    with pytest.raises(UserError, match=f"{where}: {message}"):
+        read_split(task, "test", [])
+
+
+def test_generation_rows_need_a_score_and_no_labels(root):
+    task = find_tasks(root)["moods"]
+    where = put(task, "test", [{"input": "x", "output": "y"}])
+    with pytest.raises(UserError, match=where + r': .*write {"score": "rougeL"} .* into .*moods/task\.json'):
+        read_split(task, "test", [])
+    with pytest.raises(UserError, match=where + ": rows with an output in a task with labels"):
+        read_split(declare(root, {"score": "rougeL"}), "test", LABELS)

@@ -96,9 +96,64 @@ def test_targets_over_the_limit(family):
     row = long_row()
     needed = len(family.tokenizer("Good")["input_ids"]) + 1
     assert len(tokenize([row], family.tokenizer, 512, needed)[0].target) == needed
-    message = f"max_target_length: the target 'Good' of moods has {needed} tokens, over the limit of {needed - 1}"
+    message = rf"max_target_length: the target 'Good' of moods, row 4, has {needed} tokens, over .* {needed - 1}; raise"
     with pytest.raises(UserError, match=message):
         tokenize([row], family.tokenizer, 512, needed - 1)
+
+
+def test_a_long_target_is_named_by_its_beginning(family):
+    row = render({"label": "word " * 60, "sentence": "x"}, 6, "notes", "Gen", "", [])
+    with pytest.raises(UserError, match=r"the target '(word ){12}\.\.\.' of notes, row 7, has"):
+        tokenize([row], family.tokenizer, 512, 50)
+
+
+SHOTS = [{"label": "Bad", "sentence": "It rained."}, {"label": "Good", "sentence": "We won the race."}]
+
+
+def test_rendered_examples():
+    row = render({"label": "Good", "sentence": "Fine."}, 0, "moods", "SC", "How?\n", ["Good", "Bad"], SHOTS)
+    source = (
+        "Task:SC\nDataset:moods\nHow?\nOption: Good, Bad \n"
+        "It rained.\nAnswer: Bad\nWe won the race.\nAnswer: Good\nFine.\nAnswer:"
+    )
+    assert (row["source"], row["target"]) == (source, "Good")
+    spans = [row["source"][start:end] for start, end in (*row["shots_at"], row["sentence_at"])]
+    assert spans == ["It rained.\nAnswer: Bad\n", "We won the race.\nAnswer: Good\n", "Fine."]
+
+
+def generation(instruction, given, output):
+    return {"instruction": instruction, "input": given, "sentence": given, "output": output, "label": output}
+
+
+def test_rendered_generation_rows():
+    shots = [generation("", "b", "B"), generation("Low case.", "C", "c"), generation("Upper case.\n", "d", "D")]
+    row = render(generation("Upper case.", "a", "A"), 2, "case", "Gen", "Of the task.\n", [], shots)
+    head = "Task:Gen\nDataset:case\nUpper case.\n"
+    assert row["source"] == f"{head}b\nAnswer: B\nLow case.\nC\nAnswer: c\nd\nAnswer: D\na\nAnswer:"
+    assert row["target"] == "A"
+    row = render(generation("", "a", "A"), 2, "case", "Gen", "Of the task.\n", [])
+    assert row["source"] == "Task:Gen\nDataset:case\nOf the task.\na\nAnswer:"
+    plain = render({"label": "A", "sentence": "a", "instruction": "no"}, 2, "case", "SC", "Of the task.\n", ["A", "B"])
+    assert plain["source"] == "Task:SC\nDataset:case\nOf the task.\nOption: A, B \na\nAnswer:", "a row with a label"
+
+
+def test_a_prompt_that_is_too_long_loses_examples_before_its_sentence(family, capsys):
+    def prompt(count, sentence=LONG):
+        chosen = (*SHOTS, SHOTS[0])[3 - count :]
+        return render({"label": "Good", "sentence": sentence}, 0, "moods", "SC", "How?\n", ["Good", "Bad"], chosen)
+
+    lengths = [len(family.tokenizer(prompt(count)["source"])["input_ids"]) for count in range(4)]
+    assert lengths == sorted(set(lengths)), "each example adds tokens"
+    for limit in range(lengths[0] - 5, lengths[3] + 1):
+        fitting = max([count for count in range(4) if lengths[count] <= limit], default=0)
+        (example,) = tokenize([prompt(3)], family.tokenizer, limit)
+        assert example == tokenize([prompt(fitting)], family.tokenizer, limit)[0]
+        lost = "" if fitting == 3 else f"1 of 1 prompts lost examples to the limit of {limit} tokens\n"
+        assert capsys.readouterr().err == lost
+    short = prompt(3, "Fine.")
+    examples = tokenize([short, prompt(3), short], family.tokenizer, lengths[3] - 1)
+    assert examples[0] == examples[2] == tokenize([short], family.tokenizer, 5000)[0]
+    assert "1 of 3 prompts" in capsys.readouterr().err
 
 
 def test_pad():
