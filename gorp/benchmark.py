@@ -6,9 +6,10 @@ This module imports the standard library only, so that the workflow can use it w
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gorp.errors import UserError, close_names
 from gorp.files import read_json
@@ -53,19 +54,32 @@ def benchmark_root(source: str) -> Path:
     return root
 
 
+def list_tasks(root: Path) -> list[Task]:
+    """The tasks below a benchmark folder, in the order of their paths; names may stand twice."""
+    folders = {file.parent for file in root.glob("*/*/train.*") if file.suffix in FORMATS}
+    return [task_at(folder) for folder in sorted(folders)]
+
+
 def find_tasks(root: Path) -> dict[str, Task]:
     """All tasks below a benchmark folder, by name. Raises UserError if there is none, or one name stands twice."""
-    tasks: dict[str, Task] = {}
-    for folder in sorted({file.parent for file in root.glob("*/*/train.*") if file.suffix in FORMATS}):
-        task = task_at(folder)
-        if task.name in tasks:
-            raise UserError(f"{folder}: the task name {task.name} also stands in {tasks[task.name].folder}; rename one")
-        for split in SPLITS:
-            task.file(split)  # no split has two files
-        tasks[task.name] = task
+    tasks = list_tasks(root)
     if not tasks:
         raise UserError(f"{root}: no task found; expected files GROUP/DATASET/train.json (or .jsonl, .csv) below it")
-    return tasks
+    for problem in name_problems(tasks):
+        raise UserError(problem)
+    for task in tasks:
+        for split in SPLITS:
+            task.file(split)  # no split has two files
+    return {task.name: task for task in tasks}
+
+
+def name_problems(tasks: Iterable[Task]) -> Iterator[str]:
+    """A message for each task whose name an earlier one has."""
+    first: dict[str, Task] = {}
+    for task in tasks:
+        if task.name in first:
+            yield f"{task.folder}: the task name {task.name} also stands in {first[task.name].folder}; rename one"
+        first.setdefault(task.name, task)
 
 
 def task_at(folder: Path) -> Task:
@@ -140,12 +154,12 @@ def group_instructions(path: Path, group: str) -> list[str]:
 def read_labels(task: Task) -> list[str]:
     """The label names of a task: those of labels.json, in file order, or else those of the train rows, sorted.
 
-    [] for a task of generation rows (see `read_split`). Raises UserError if they are not distinct, non-empty strings.
+    [] for generation rows (see `is_generation`). Raises UserError if they are not distinct, non-empty strings.
     """
     path = task.file("labels")
     if not path.is_file():
         rows = read_split(task, "train", None)
-        return sorted({row["label"] for row in rows if "output" not in row} - {NO_LABEL})
+        return sorted({row["label"] for row in rows if not is_generation(row)} - {NO_LABEL})
     labels = read_json(path)
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
         raise UserError(f'{path}: expected a list of label names, such as ["Good", "Bad"]')
@@ -157,38 +171,19 @@ def read_labels(task: Task) -> list[str]:
 def read_split(task: Task, split: str, labels: Sequence[str] | None) -> list[dict]:
     """The checked rows of a split: `{"label": str, "sentence": str}` each, in file order; labels None: any label.
 
-    Generation rows have `output`, and `instruction` or `input` or both, in place of label and sentence; they come with
-    `label` (the output) and `sentence` (the input) added. The first row decides which of the two the split holds.
-    Raises UserError that names the file and the row (counted from 1) for a row without its keys, or with a label that
-    is not among `labels`. Rows labelled `-` are what the official MNLI has where annotators did not agree; no model can
-    answer them, but dropping them would change the published test set: they are kept.
+    Generation rows come with `label` (the output) and `sentence` (the input) added, and with an instruction or an input
+    that is missing as "". Raises UserError that names the file and the row (counted from 1) for the first of
+    `split_problems`, or if the task does not fit generation rows. Rows labelled `-` are what the official MNLI has
+    where annotators did not agree; no model can answer them, but dropping them would change the published test set:
+    they are kept.
     """
     path = task.file(split)
     rows = read_rows(path)
-    if not rows:
-        raise UserError(f"{path}: the split is empty; at least one row is needed")
-    if isinstance(rows[0], dict) and "output" in rows[0]:
-        check_generation(task, path, labels)
-        return [generation_row(path, number, row) for number, row in enumerate(rows, 1)]
-    for number, row in enumerate(rows, 1):
-        for key in ("label", "sentence"):
-            require_text(path, number, row, key)
-        if labels is not None and row["label"] not in labels and row["label"] != NO_LABEL:
-            known = "labels.json" if task.file("labels").is_file() else f"the labels of {task.file('train').name}"
-            hint = close_names(row["label"], labels)
-            raise UserError(f"{path}: row {number} has the label {row['label']!r}, not one of {known}; {hint}")
-    return rows
-
-
-def require_text(path: Path, number: int, row: object, key: str) -> None:
-    """Raises UserError unless a row has a text under a key."""
-    if not isinstance(row, dict) or not isinstance(row.get(key), str) or not row[key].strip():
-        keys = f"; its keys are {', '.join(row)}" if isinstance(row, dict) and key not in row else ""
-        raise UserError(f"{path}: row {number} has no {key} (a non-empty text under the key {key!r}){keys}")
-
-
-def check_generation(task: Task, path: Path, labels: Sequence[str] | None) -> None:
-    """Raises UserError for generation rows in a task with labels, or without a declared score."""
+    listed = "labels.json" if task.file("labels").is_file() else f"the labels of {task.file('train').name}"
+    for _, problem in split_problems(rows, labels, listed):
+        raise UserError(f"{path}: {problem}")
+    if not is_generation(rows[0]):
+        return rows
     if labels:
         raise UserError(f"{path}: rows with an output in a task with labels; give them a label and a sentence")
     if task.score is None:
@@ -196,15 +191,61 @@ def check_generation(task: Task, path: Path, labels: Sequence[str] | None) -> No
             f'{path}: rows with an output need a score: write {{"score": "rougeL"}} (or one of {", ".join(SCORES)}) '
             f"into {task.folder / 'task.json'}"
         )
+    given = [{key: row.get(key) or "" for key in ("instruction", "input")} for row in rows]
+    return [{**row, **g, "label": row["output"], "sentence": g["input"]} for row, g in zip(rows, given, strict=True)]
 
 
-def generation_row(path: Path, number: int, row: object) -> dict:
-    """One checked generation row, with `label` and `sentence` added; a missing instruction or input is ""."""
-    require_text(path, number, row, "output")
-    given = {key: "" if row.get(key) is None else row[key] for key in ("instruction", "input")}
-    for key, value in given.items():
+def split_problems(
+    rows: Any, labels: Sequence[str] | None, listed: str = "labels.json"
+) -> Iterator[tuple[int | None, str]]:
+    """(row, counted from 1, or None; message) for all that is wrong with the content of a split.
+
+    The first row decides whether all of them are generation rows. `listed` says where the labels stand.
+    """
+    if not isinstance(rows, list):
+        yield None, 'expected a list of rows {"label": ..., "sentence": ...}'
+    elif not rows:
+        yield None, "the split is empty; at least one row is needed"
+    else:
+        generation = is_generation(rows[0])
+        for number, row in enumerate(rows, 1):
+            for problem in generation_problems(row) if generation else row_problems(row, labels, listed):
+                yield number, f"row {number} has {problem}"
+
+
+def is_generation(row: Any) -> bool:
+    """Whether a row asks for a text: it has `output`, and `instruction` or `input` or both."""
+    return isinstance(row, dict) and "output" in row
+
+
+def row_problems(row: Any, labels: Sequence[str] | None, listed: str = "labels.json") -> Iterator[str]:
+    """What is wrong with one row, as the end of "row 3 has ..."; labels: those of the task, None if not known."""
+    for key in ("label", "sentence"):
+        value = row.get(key) if isinstance(row, dict) else None
+        if not is_text(value):
+            yield missing(row, key)
+        elif key == "label" and labels is not None and value not in labels and value != NO_LABEL:
+            yield f"the label {value!r}, not one of {listed}; {close_names(value, labels)}"
+
+
+def generation_problems(row: Any) -> Iterator[str]:
+    """What is wrong with one generation row, as `row_problems` says it."""
+    if not isinstance(row, dict) or not is_text(row.get("output")):
+        yield missing(row, "output")
+        return
+    asked = {key: row.get(key) or "" for key in ("instruction", "input")}
+    for key, value in asked.items():
         if not isinstance(value, str):
-            raise UserError(f"{path}: row {number}: its {key} is {value!r}, not a text")
-    if not any(value.strip() for value in given.values()):
-        raise UserError(f"{path}: row {number} has neither an instruction nor an input")
-    return {**row, **given, "label": row["output"], "sentence": given["input"]}
+            yield f"an {key} that is not a text: {value!r}"
+    if not any(str(value).strip() for value in asked.values()):
+        yield "neither an instruction nor an input"
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is text that is not blank."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def missing(row: Any, key: str) -> str:
+    keys = f"; its keys are {', '.join(row)}" if isinstance(row, dict) and key not in row else ""
+    return f"no {key} (a non-empty text under the key {key!r}){keys}"

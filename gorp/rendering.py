@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gorp.benchmark import NO_LABEL, Task, read_instructions, read_labels, read_split
+from gorp.benchmark import NO_LABEL, Task, is_generation, read_instructions, read_labels, read_split
 from gorp.errors import UserError
 from gorp.prompts import render
 
@@ -72,4 +72,4 @@ class Examples:
 
 def asked(row: dict) -> tuple[str, str]:
     """What a row asks: two rows that ask the same would give each other's answer away."""
-    return row.get("instruction", "") if "output" in row else "", row["sentence"]
+    return row["instruction"] if is_generation(row) else "", row["sentence"]

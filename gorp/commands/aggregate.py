@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> None:
     declared = dict(pair.rpartition("=")[::2] for pair in args.scores)
     for task, score in declared.items():
         if task not in args.tasks or score not in SCORES:
-            raise UserError(f"--scores: {task}={score}: expected TASK=SCORE, a task of --tasks, one of {SCORES}")
+            expected = f"TASK=SCORE, a task of --tasks, one of {', '.join(SCORES)}"
+            raise UserError(f"--scores: {task}={score}: expected {expected}")
     runs = []
     for name in args.runs:
         method, _, seed = name.rpartition("/seed")

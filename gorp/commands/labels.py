@@ -14,12 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from collections import Counter
 
-    from gorp.benchmark import NO_LABEL, read_split, task_at
+    from gorp.benchmark import NO_LABEL, is_generation, read_split, task_at
     from gorp.files import write_json
 
     task = task_at(args.path)
     rows = read_split(task, "train", None)
-    if "output" in rows[0]:
+    if is_generation(rows[0]):
         raise UserError(f"{task.file('train')}: rows with an output have no labels")
     counts = Counter(row["label"] for row in rows)
     for label, count in sorted(counts.items()):

@@ -271,7 +271,7 @@ def test_generation_rows(root):
     [
         ({"input": "x"}, "row 2 has no output .*; its keys are input"),
         ({"input": "x", "output": " "}, "row 2 has no output"),
-        ({"input": ["x"], "output": "y"}, r"row 2: its input is \['x'\], not a text"),
+        ({"input": ["x"], "output": "y"}, r"row 2 has an input that is not a text: \['x'\]"),
         ({"input": " ", "instruction": None, "output": "y"}, "row 2 has neither an instruction nor an input"),
         ("text", "row 2 has no output"),
     ],

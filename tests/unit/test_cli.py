@@ -58,3 +58,54 @@ def test_a_missing_model_and_an_unknown_setting_are_refused(data, capsys):
     assert main([*train, "--set", "epocs=2"]) == 1
     assert "epocs: not a setting of gorp; did you mean epochs?" in capsys.readouterr().err
     assert not stage.exists()
+
+
+def test_labels_are_counted_and_written(data, capsys):
+    folder = data / "SC/amazon"
+    (folder / "labels.json").unlink()
+    rows = [
+        *[{"label": "so so", "sentence": "x"}] * 3,
+        {"label": "bad", "sentence": "y"},
+        {"label": "-", "sentence": "z"},
+    ]
+    (folder / "train.json").write_text(json.dumps(rows))
+    assert main(["labels", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=1) for line in lines[1:]] == [["1", "bad"], ["3", "so so"]]
+    assert lines[0].split()[:2] == ["1", "-"] and "no label" in lines[0]
+    assert not (folder / "labels.json").exists()
+    assert main(["labels", str(folder), "--write"]) == 0
+    assert json.loads((folder / "labels.json").read_text()) == ["bad", "so so"]
+    capsys.readouterr()
+    assert main(["labels", str(folder), "--write"]) == 1
+    assert "labels.json: already there" in capsys.readouterr().err
+    (folder / "train.json").write_text(json.dumps([{"input": "x", "output": "y"}]))
+    (folder / "task.json").write_text('{"score": "rougeL"}')
+    assert main(["labels", str(folder)]) == 1
+    assert "train.json: rows with an output have no labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shots=-1"], "--shots: -1 is not at least 0"),
+        (["--min-rows=-1"], "--min-rows: -1 is not at least 0"),
+        (["--shots=9999"], "prompts: shots: 9999 examples, but"),
+        (["--instruction=2"], "prompts: instruction: 2: there are 1 in"),
+        (["--instruction=0"], "prompts: instruction: 0: there are 1 in"),
+    ],
+)
+def test_wrong_settings_of_prompts_are_refused(data, options, message, capsys):
+    output = data.parent / "out" / "rows.jsonl"
+    arguments = ["--benchmark", str(data), "--task", "amazon", "--split", "train", "--output", str(output)]
+    assert main(["preprocess", *arguments, *options]) == 1
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("pair", ["amazon=bleu", "yelp=rougeL", "amazon"])
+def test_a_wrong_score_is_refused(tmp_path, pair, capsys):
+    where = ["--stages", str(tmp_path), "--zero-shot", str(tmp_path), "--output", str(tmp_path / "out")]
+    names = ["--order", "o", "--tasks", "amazon", "--runs", "gorp/seed0", "--model", "m", "--benchmark", "b"]
+    assert main(["aggregate", *names, *where, "--scores", pair]) == 1
+    assert "expected TASK=SCORE, a task of --tasks, one of exact_match, rouge1, rougeL" in capsys.readouterr().err

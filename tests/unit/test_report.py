@@ -52,6 +52,7 @@ def test_summary_columns_and_values():
             "seed": 1,
             "model": "tiny",
             "benchmark": "bundled",
+            "scores": "exact_match",
             "AA": 190 / 3,
             "AA_micro": 67.5,
             "BWT": 0,
@@ -68,14 +69,38 @@ def test_summary_columns_and_values():
             "peak_memory_mb": 812,
         }
     )
-    before = ["order", "method", "seed", "model", "benchmark", "AA", "AA_micro", "BWT", "FM", "LA", "FWT", "zero_shot"]
+    before = ["order", "method", "seed", "model", "benchmark", "scores"]
+    metrics = ["AA", "AA_micro", "BWT", "FM", "LA", "FWT", "zero_shot"]
     after = ["trainable_lora", "trainable_full_rank", "train_seconds", "peak_memory_mb"]
-    assert list(summary) == [*before, "final_b", "final_a", "final_c", *after]
+    assert list(summary) == [*before, *metrics, "final_b", "final_a", "final_c", *after]
+
+
+def test_each_task_counts_by_its_own_score():
+    """rougeL is half a point above the exact match, rouge1 a whole one."""
+    plain, matrix = aggregate("order1", TASKS, [run()])
+    summary, mixed = aggregate("order1", TASKS, [run()], {"a": "rougeL", "c": "rouge1"})
+    assert summary.loc[0, "scores"] == "b=exact_match a=rougeL c=rouge1"
+    assert summary.loc[0, ["final_b", "final_a", "final_c"]].tolist() == [70, 40.5, 81]
+    more = {"AA": 1.5 / 3, "AA_micro": (0.5 * 100 + 200) / 400, "LA": 1.5 / 3, "zero_shot": 1.5 / 3}
+    for name in ("AA", "AA_micro", "BWT", "FM", "LA", "FWT", "zero_shot"):
+        assert summary.loc[0, name] - plain.loc[0, name] == pytest.approx(more.get(name, 0)), name
+    assert dict(zip(mixed["task"], mixed["score"], strict=True)) == {"b": "exact_match", "a": "rougeL", "c": "rouge1"}
+    assert mixed.drop(columns="score").equals(matrix.drop(columns="score"))
+    summary, _ = aggregate("order1", TASKS, [run()], dict.fromkeys(TASKS, "rougeL"))
+    assert summary.loc[0, "scores"] == "rougeL"
+
+
+def test_one_score_of_its_own_changes_what_compares_stages():
+    """Where a task's ROUGE-L falls by less than its exact match, so does its forgetting."""
+    better = [dict(scores) for scores in run().stage_scores]
+    better[2] = {**better[2], "a": {**better[2]["a"], "rougeL": 60.5}}
+    summary, _ = aggregate("order1", TASKS, [replace(run(), stage_scores=better)], {"a": "rougeL"})
+    assert (summary.loc[0, "BWT"], summary.loc[0, "FM"]) == (10, 10)
 
 
 def test_matrix_holds_zero_shot_seen_and_next_task():
     _, matrix = aggregate("order1", TASKS, [run()])
-    columns = ["method", "seed", "stage", "trained", "task", "seen", "rows", "exact_match", "rouge1", "rougeL"]
+    columns = ["method", "seed", "stage", "trained", "task", "seen", "rows", "exact_match", "rouge1", "rougeL", "score"]
     assert list(matrix) == columns
     assert matrix[["stage", "trained", "task", "seen", "exact_match"]].values.tolist() == [
         [0, "", "b", False, 5],
@@ -151,10 +176,12 @@ def test_tables_have_the_same_bytes_and_fixed_decimals(tmp_path):
         assert b"\r" not in content and content.endswith(b"\n")
     lines = (tmp_path / "one/summary.csv").read_text().splitlines()
     assert lines[1] == (
-        "order1,gorp,1,tiny,bundled,63.3333,67.5000,0.0000,20.0000,63.3333,7.5000,15.0000,"
+        "order1,gorp,1,tiny,bundled,exact_match,63.3333,67.5000,0.0000,20.0000,63.3333,7.5000,15.0000,"
         "70.0000,40.0000,80.0000,10,9,6.8,812.0"
     )
-    assert (tmp_path / "one/matrix.csv").read_text().splitlines()[1] == "gorp,1,0,,b,False,100,5.0000,6.0000,5.5000"
+    assert (tmp_path / "one/matrix.csv").read_text().splitlines()[1] == (
+        "gorp,1,0,,b,False,100,5.0000,6.0000,5.5000,exact_match"
+    )
 
 
 def test_no_negative_zero(tmp_path):
@@ -204,6 +231,18 @@ def test_figure_shows_means_over_seeds_in_a_row_a_method():
     assert numbers == ["6.0", "10.0", "30.0", "50.0", "20.0", "90.0", "60.0", "35.0", "70.0", "40.0", "80.0"]
     curve = axes[1].lines[0]
     assert curve.get_xdata().tolist() == [1, 2, 3] and curve.get_ydata().tolist() == [50, 90, 70]
+
+
+def test_figure_shows_the_score_of_each_task():
+    _, matrix = aggregate("order1", TASKS, [run()], {"a": "rougeL"})
+    figure = accuracy_figure(matrix, "order1")
+    assert figure.get_suptitle() == "order1: exact match; ROUGE-L of a (%)"
+    numbers = [text.get_text() for text in figure.axes[0].texts]
+    assert numbers == ["5.0", "10.5", "30.0", "50.0", "20.5", "90.0", "60.5", "35.0", "70.0", "40.5", "80.0"]
+    assert figure.axes[1].lines[2].get_ydata().tolist() == [60.5, 40.5]
+    for declared, title in (({}, "exact match"), (dict.fromkeys(TASKS, "rougeL"), "ROUGE-L")):
+        _, matrix = aggregate("order1", TASKS, [run()], declared)
+        assert accuracy_figure(matrix, "order1").get_suptitle() == f"order1: {title} (%)"
 
 
 @pytest.mark.parametrize("values", [[50.0] * 15, [100.0, 99.0, 100.0, 0.0], [0.0, 0.0], [70.0]])

@@ -140,6 +140,61 @@ def test_two_tasks_swapped(copied):
 EVERY_PREDICTION = [*predict(*SEEN), *only(*NEXT), *base("amazon", "agnews", "yahoo")]
 
 
+EVERY_TEST = [text for task in ("amazon", "agnews", "yahoo") for text in render(task, "test")]
+EVERY_TRAIN = [text for task in ("amazon", "agnews", "yahoo") for text in render(task, "train")]
+OF_YAHOO = [*predict(SEEN[2]), *only(NEXT[1]), *base("yahoo")]  # predictions of it, or by a model that learnt it
+
+
+def with_prompts(**changes):
+    return {"prompts": {"instruction": 1, "shots": 0, "min_rows": 0, "seed": 0, **changes}}
+
+
+def test_examples_in_prompts(copied):
+    expected = all_of("abc", *EVERY_PREDICTION, others=[*train(*SEEN), *EVERY_TRAIN, *EVERY_TEST])
+    assert plan(copied, **with_prompts(shots=1)) == expected
+
+
+def test_repeated_rows(copied):
+    """Of the train splits alone: the base model's predictions stay."""
+    expected = all_of("abc", *predict(*SEEN), *only(*NEXT), others=[*train(*SEEN), *EVERY_TRAIN])
+    assert plan(copied, **with_prompts(min_rows=9)) == expected
+
+
+def test_drawn_instructions_and_their_seed(copied):
+    """They concern tasks with several instructions alone, and the seed concerns what is drawn."""
+    assert plan(copied, **with_prompts(instruction="drawn")) == []
+    assert plan(copied, **with_prompts(seed=3)) == []
+    (copied / "data/TC/yahoo/task.json").write_text(json.dumps({"instruction": ["One?", "Two?"]}))
+    yahoo = all_of("abc", *OF_YAHOO, others=[*train(SEEN[2]), *render("yahoo", "train", "test")])
+    for changes in ({}, {"instruction": "drawn"}):
+        assert plan(copied, **with_prompts(**changes)) == yahoo
+
+
+def test_an_instruction_that_is_not_used(copied):
+    file = copied / "data/instruction_config.json"
+    entries = json.loads(file.read_text())
+    entries["TC"].append({"instruction": "Another?\n"})
+    file.write_text(json.dumps(entries))
+    assert plan(copied) == []
+    entries["SC"][0]["instruction"] = "Another?\n"
+    file.write_text(json.dumps(entries))
+    renders = render("amazon", "train", "test")
+    expected = [*predict(*SEEN), *only(*NEXT), *base("amazon")]
+    assert plan(copied) == all_of("abc", *expected, others=[*train(*SEEN), *renders])
+
+
+def test_the_score_of_a_task(copied):
+    (copied / "data/TC/yahoo/task.json").write_text(json.dumps({"score": "rougeL"}))
+    assert plan(copied) == all_of("abc")
+    assert plan(copied, "results/ab/summary.csv") == []
+
+
+def test_labels_from_the_train_rows(copied):
+    (copied / "data/TC/yahoo/labels.json").unlink()
+    expected = all_of("abc", *OF_YAHOO, others=[*train(SEEN[2]), *render("yahoo", "train", "test")])
+    assert plan(copied) == expected
+
+
 def test_prediction_settings(copied):
     assert plan(copied, prediction={"max_new_tokens": 4}) == all_of("abc", *EVERY_PREDICTION)
 
@@ -185,8 +240,7 @@ def test_the_report(copied):
 
 
 def test_another_run_has_everything_of_its_own(copied):
-    splits = [text for task in ("amazon", "agnews", "yahoo") for text in render(task, "train", "test")]
-    expected = all_of("abc", *EVERY_PREDICTION, others=[*train(*SEEN), *splits])
+    expected = all_of("abc", *EVERY_PREDICTION, others=[*train(*SEEN), *EVERY_TRAIN, *EVERY_TEST])
     assert plan(copied, run="another") == expected
 
 

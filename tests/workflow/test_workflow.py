@@ -20,6 +20,9 @@ from transformers import T5ForConditionalGeneration
         ({"benchmark": "nowhere"}, "config: benchmark: nowhere: no such folder"),
         ({"methods": ["grop"]}, "config: methods: grop: method: no method 'grop'; did you mean gorp?"),
         ({"run": "../up"}, "config: run: '../up' does not match"),
+        ({"prompts": {"shots": -1}}, "config: prompts.shots: -1 is less than the minimum of 0"),
+        ({"prompts": {"instruction": "all"}}, "config: prompts.instruction: 'all' is not valid under any"),
+        ({"prompts": {"instruction": 2}}, "config: prompts: instruction: 2: there are 1 in"),
         ({"run": "ab"}, "config: run: ab is the name of an order"),
     ],
 )
