@@ -49,7 +49,7 @@ def load(path: Path) -> list[dict]:
     kind, options = "json", {}
     if path.suffix == ".csv":
         columns = {name: datasets.Value("string") for name in header(path)}  # a label 1 or NA is no number and no gap
-        options = {"features": datasets.Features(columns), "keep_default_na": False, "encoding": "utf-8-sig"}
+        options = {"features": datasets.Features(columns), "keep_default_na": False}
         kind = "csv"
     file = glob.escape(str(path.resolve()))
     return list(datasets.load_dataset(kind, data_files=file, split="train", streaming=True, **options))

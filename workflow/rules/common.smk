@@ -103,9 +103,13 @@ def prompt_options(task, split):
     """The options of `gorp preprocess` that change the rows of a split."""
     prompts = config["prompts"]
     options = {"shots": prompts["shots"], "min-rows": prompts["min_rows"] if split == "train" else 0}
+    drawn = any(options.values())
     several = len(read_instructions(ROOT_OF_BENCHMARK, TASKS[task], "drawn")) > 1
-    drawn = any(options.values()) or (several and prompts["instruction"] == "drawn")
-    options |= {"instruction": several and prompts["instruction"], "seed": drawn and prompts["seed"]}
+    if several and prompts["instruction"] != 1:
+        options["instruction"] = prompts["instruction"]
+        drawn = drawn or prompts["instruction"] == "drawn"
+    if drawn:
+        options["seed"] = prompts["seed"]
     return [f"--{key}={value}" for key, value in sorted(options.items()) if value]
 
 
