@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gorp.files import replacing
+from gorp.report import own_scores, score_names
 
 STYLE = """\
 body { font: 15px/1.45 system-ui, sans-serif; color: #1c2733; margin: 2em; }
@@ -37,10 +38,13 @@ def order_tables(summary: pd.DataFrame, matrix: pd.DataFrame) -> dict[str, pd.Da
         columns=["order", "method", "seed", "model", "benchmark", *(c for c in summary if c.startswith("final_"))]
     )
     tables = {"Metrics": pd.concat([names.rename("run"), metrics], axis=1)}
-    matrix = matrix.assign(task=pd.Categorical(matrix["task"], list(dict.fromkeys(matrix["task"]))))
+    heading = f"Score of each task after each stage ({score_names(matrix)})"
+    matrix = matrix.assign(
+        own=own_scores(matrix), task=pd.Categorical(matrix["task"], list(dict.fromkeys(matrix["task"])))
+    )
     for (method, seed), part in matrix.groupby(["method", "seed"], sort=False):
         after = part["stage"].astype(str).str.cat(part["trained"].where(part["stage"] > 0, "zero-shot"), sep=" ")
         wide = part.assign(after=pd.Categorical(after, list(dict.fromkeys(after))))
-        wide = wide.pivot(index="task", columns="after", values="exact_match").rename_axis(columns=None).reset_index()
-        tables[f"Exact match of each task after each stage: {method}, seed {seed}"] = wide
+        wide = wide.pivot(index="task", columns="after", values="own").rename_axis(columns=None).reset_index()
+        tables[f"{heading}: {method}, seed {seed}"] = wide
     return tables

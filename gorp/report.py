@@ -179,11 +179,11 @@ def accuracy_figure(matrix: pd.DataFrame, order_name: str) -> Figure:
     map_width, curve_width = max(3.6, 1.3 + 0.44 * len(tasks)), 5.2
     height = max(2.9, 1.3 + 0.27 * len(tasks))  # inches a method
     figure = Figure(figsize=(map_width + curve_width, height * len(methods) + 0.3), layout="constrained")
-    figure.suptitle(f"{order_name}: {_score_names(matrix)} (%)", fontweight="bold", fontsize=11)
+    figure.suptitle(f"{order_name}: {score_names(matrix)} (%)", fontweight="bold", fontsize=11)
     panels = figure.subplots(len(methods), 2, squeeze=False, width_ratios=[map_width, curve_width])
     for method, (left, right) in zip(methods, panels, strict=True):
         part = matrix[matrix["method"] == method]
-        part = part.assign(own=[row[row["score"]] for _, row in part.iterrows()])
+        part = part.assign(own=own_scores(part))
         grid = part.pivot_table(index="stage", columns="task", values="own", aggfunc="mean")
         grid = grid.reindex(index=range(len(tasks) + 1), columns=tasks).to_numpy()  # T + 1 x T, nan: not scored
         seeds = part["seed"].nunique()
@@ -195,7 +195,12 @@ def accuracy_figure(matrix: pd.DataFrame, order_name: str) -> Figure:
     return figure
 
 
-def _score_names(matrix: pd.DataFrame) -> str:
+def own_scores(matrix: pd.DataFrame) -> list[float]:
+    """Of each row of a matrix the score that counts for its task."""
+    return [row[row["score"]] for _, row in matrix.iterrows()]
+
+
+def score_names(matrix: pd.DataFrame) -> str:
     """The scores shown: `exact match`, or `exact match; ROUGE-L of notes` where tasks differ."""
     shown = {"exact_match": "exact match", "rouge1": "ROUGE-1", "rougeL": "ROUGE-L"}
     tasks = matrix.drop_duplicates("task").groupby("score", sort=False)["task"].agg(list)

@@ -45,15 +45,18 @@ def test_the_tables_of_an_order_have_the_stages_across():
     )
     matrix = pd.DataFrame(
         [
-            ("gorp", 3, 0, "", "b", 10.0),
-            ("gorp", 3, 0, "", "a", 20.0),
-            ("gorp", 3, 1, "b", "b", 30.0),
-            ("gorp", 3, 2, "a", "b", 40.0),
-            ("gorp", 3, 2, "a", "a", 50.0),
+            ("gorp", 3, 0, "", "b", 10.0, 1.0, "exact_match"),
+            ("gorp", 3, 0, "", "a", 2.0, 20.0, "rougeL"),
+            ("gorp", 3, 1, "b", "b", 30.0, 3.0, "exact_match"),
+            ("gorp", 3, 2, "a", "b", 40.0, 4.0, "exact_match"),
+            ("gorp", 3, 2, "a", "a", 5.0, 50.0, "rougeL"),
         ],
-        columns=["method", "seed", "stage", "trained", "task", "exact_match"],
+        columns=["method", "seed", "stage", "trained", "task", "exact_match", "rougeL", "score"],
     )
-    metrics, scores = order_tables(summary, matrix).values()
+    tables = order_tables(summary, matrix)
+    where = "Score of each task after each stage (exact match; ROUGE-L of a): gorp, seed 3"
+    assert list(tables) == ["Metrics", where]
+    metrics, scores = tables.values()
     assert metrics.to_dict("records") == [{"run": "gorp, seed 3", "AA": 50.0}]
     assert list(scores) == ["task", "0 zero-shot", "1 b", "2 a"]
     assert scores.fillna(-1).values.tolist() == [["b", 10.0, 30.0, 40.0], ["a", 20.0, -1, 50.0]]
