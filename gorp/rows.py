@@ -1,6 +1,7 @@
 """The rows of a data file as they stand in it: a JSON list, JSON lines, or CSV.
 
-Imports the standard library only; `datasets` is loaded when JSON lines or CSV are read.
+Imports the standard library only; `datasets` is loaded when CSV is read. It does not read the JSON lines: a single row
+of another type makes it write the texts of thousands around it anew, in quotation marks, without a word.
 """
 
 import csv
@@ -18,47 +19,41 @@ def read_rows(path: Path) -> list:
 
     Raises UserError that names the file, and the line where it stops being JSON or CSV.
     """
-    if path.suffix == ".json":
-        rows = read_json(path)
-        if not isinstance(rows, list):
-            raise UserError(f'{path}: expected a list of rows {{"label": ..., "sentence": ...}}')
-        return rows
+    if path.suffix == ".csv":
+        return read_csv(path)
+    if path.suffix == ".jsonl":
+        return read_jsonl(path)
+    rows = read_json(path)
+    if not isinstance(rows, list):
+        raise UserError(f'{path}: expected a list of rows {{"label": ..., "sentence": ...}}')
+    return rows
+
+
+def read_csv(path: Path) -> list[dict]:
+    """The rows of a CSV file by `datasets`, which keeps no copy of them on disk. Raises UserError as `read_rows`."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        return []  # which `datasets` takes for an error
     try:
-        return load(path)
-    except UserError:
-        raise
-    except Exception as error:  # of several libraries below `datasets`, with no class in common
-        try:
-            path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as wrong:  # an earlier one may count from the start of a block
-            raise UserError(f"{path}: not UTF-8 text (byte {wrong.start}); save it as UTF-8") from None
-        if path.suffix == ".jsonl":
-            read_jsonl(path)  # names the line that is not JSON
-        raise UserError(f"{path}: not {path.suffix[1:].upper()}: {' '.join(str(error).split())}") from None
-
-
-def load(path: Path) -> list[dict]:
-    """The rows of a JSON-lines or CSV file by `datasets`, which keeps no copy of them on disk."""
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    columns = header(path)
     import datasets
 
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what is wrong is said once, by the caller
-    kind, options = "json", {}
-    if path.suffix == ".csv":
-        columns = {name: datasets.Value("string") for name in header(path)}  # a label 1 or NA is no number and no gap
-        options = {"features": datasets.Features(columns), "keep_default_na": False}
-        kind = "csv"
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what is wrong is said once, below
+    text = datasets.Features({name: datasets.Value("string") for name in columns})  # a label may be 1, or NA
     file = glob.escape(str(path.resolve()))
-    return list(datasets.load_dataset(kind, data_files=file, split="train", streaming=True, **options))
+    options = {"features": text, "keep_default_na": False, "streaming": True}
+    try:
+        return list(datasets.load_dataset("csv", data_files=file, split="train", **options))
+    except Exception as error:  # of several libraries below `datasets`, with no class in common
+        raise UserError(f"{path}: not CSV: {' '.join(str(error).split())}") from None
 
 
 def header(path: Path) -> list[str]:
-    """The column names of a CSV file. Raises UserError for one without a name, or twice the same."""
+    """The column names of a CSV file. Raises UserError for none, one without a name, or twice the same."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         names = next(csv.reader(file), [])
-    if not all(names) or len(set(names)) < len(names):
-        raise UserError(f"{path}: its first line must name each column once; it reads {','.join(names)}")
+    if not names or not all(names) or len(set(names)) < len(names):
+        raise UserError(f"{path}: its first line must name each column once; it reads {','.join(names)!r}")
     return names

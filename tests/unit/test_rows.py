@@ -43,6 +43,12 @@ def test_many_rows_keep_their_order(folder):
     assert read_rows(folder / "x.jsonl") == read_rows(folder / "x.csv") == rows
 
 
+def test_a_row_of_another_type_changes_no_other_row(folder):
+    rows = [{"label": "a", "sentence": "x" * 400}] * 300 + [{"label": {"name": 1}, "sentence": ["x"]}]
+    (folder / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_rows(folder / "x.jsonl") == rows
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -54,7 +60,8 @@ def test_many_rows_keep_their_order(folder):
         ("x.csv", b"label,sentence\na,b\na,b,c\n", "not CSV: .*Expected 2 fields in line 3, saw 3"),
         ("x.csv", b'label,sentence\na,b\n"a,b\n', "not CSV: .*EOF inside string"),
         ("x.csv", b"label,sentence\na,caf\xe9\n", "not UTF-8 text"),
-        ("x.csv", b",label,sentence\n0,a,b\n", "its first line must name each column once; it reads ,label,sentence"),
+        ("x.csv", b",label,sentence\n0,a,b\n", "its first line must name each column once; it reads ',label,sentence'"),
+        ("x.csv", b"", "its first line must name each column once; it reads ''"),
         ("x.csv", b"label,label\na,b\n", "its first line must name each column once"),
     ],
     ids=str,
