@@ -4,7 +4,7 @@
     print(as_text(report))
 
 An *error* is what the workflow refuses, found by the rules that it reads the files by (`gorp.benchmark`). A *warning*
-is what it runs with, though scores may mean less: rows that stand twice, test rows seen in training, dev equal to test.
+is what it runs with, though scores may mean less (`gorp.defects`).
 """
 
 import json
@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from gorp import benchmark
-from gorp.benchmark import NO_LABEL, SPLITS, Task
+from gorp.benchmark import SPLITS, Task
+from gorp.defects import Rows, folder_warnings, label_warnings, overlap_warnings, split_warnings
 from gorp.errors import UserError
 from gorp.files import read_json
-from gorp.metrics import normalise
 from gorp.progress import Progress
 from gorp.prompts import render, tokenize
 
@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 
 QUANTILES = {"min": 0, "p50": 50, "p90": 90, "p99": 99, "max": 100}
 SHOWN = 20  # errors of one file that people are shown
-DEFECTS = {  # in the text of a row; JSON and UTF-8 allow them
-    "replacement character": (re.compile("\ufffd"), "a replacement character (U+FFFD): their encoding was misread"),
-    "control character": (re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"), "a control character"),
-    "byte order mark": (re.compile("\ufeff"), "a byte order mark (U+FEFF) inside the text"),
-}
 BETWEEN_ROWS = re.compile(r"\s*[\[,]\s*")
-
-Rows = Sequence[tuple[int, Mapping[str, str]]]  # rows whose label and sentence are text, with their numbers from 1
 
 
 @dataclass(frozen=True)
@@ -90,9 +83,10 @@ def check_task(
     sound, facts = {}, {}
     for split in SPLITS:
         path = task.file(split)
-        rows = read_rows(path, errors)
-        found = [problem(path, row, f"{path}: {text}") for row, text in benchmark.split_problems(rows, labels)]
-        errors += found if rows is not None else []
+        rows, whole = read_rows(path, errors)
+        if whole or rows:
+            found = benchmark.split_problems(rows, labels)
+            errors += [problem(path, row, f"{path}: {text}") for row, text in found]
         rows = rows if isinstance(rows, list) else []
         sound[split] = [(n, row) for n, row in enumerate(rows, 1) if not any(benchmark.row_problems(row, None))]
         lengths, cut = None, None
@@ -100,7 +94,7 @@ def check_task(
             rendered = [render(row, n, task.name, task.group, instruction, labels) for n, row in sound[split]]
             lengths, cut = prompt_lengths(rendered, limit, path, errors)
         facts[split] = split_facts(len(rows), sound[split], lengths, cut)
-        warnings += split_warnings(path, sound[split], labels or [])
+        warnings += split_warnings(path, sound[split], labels if labels and whole else [])
         done()
     warnings += overlap_warnings(task, sound)
     return {"labels": labels, "splits": facts}
@@ -118,18 +112,18 @@ def attempt(path: Path, errors: list[dict], read: Callable, *arguments: Any) -> 
 # ---- files that the workflow cannot read ----
 
 
-def read_rows(path: Path, errors: list[dict]) -> Any:
-    """The content of a split. Of a file that is refused, the rows that can still be read, or None if there are none."""
+def read_rows(path: Path, errors: list[dict]) -> tuple[Any, bool]:
+    """(content of a split, True); of a file that is refused: (the rows that can still be read, False)."""
     try:
-        return read_json(path)
+        return read_json(path), True
     except UserError as error:
         if not path.is_file():
             errors.append(problem(path, None, str(error)))
-            return None
+            return [], False
         rows, broken = readable_rows(path)
         rest = f"; it breaks off in row {broken}, what follows is not checked" if broken else ""
         errors.append(problem(path, broken, f"{error}{rest}"))
-        return rows or None
+        return rows, False
 
 
 def readable_rows(path: Path) -> tuple[list, int | None]:
@@ -176,86 +170,6 @@ def split_facts(count: int, rows: Rows, lengths: Sequence[int] | None, cut: int 
         quantiles = dict(zip(QUANTILES, values.tolist(), strict=True))
     counts = Counter(row["label"] for _, row in rows)
     return {"rows": count, "label_counts": dict(counts.most_common()), "length": quantiles, "cut": cut}
-
-
-# ---- warnings ----
-
-
-def about_file(file: Path, kind: str, count: int, message: str) -> dict:
-    return {"file": str(file), "kind": kind, "count": count, "row": None, "message": f"{file}: {message}"}
-
-
-def about_rows(file: Path, kind: str, rows: Sequence[int], message: str, example: str) -> dict:
-    """A warning about rows by number: `message` says what they have, `example` what the first of them has."""
-    count = f"{len(rows)} row{'s' if len(rows) > 1 else ''}"
-    text = f"{file}: {count} {message}, such as row {rows[0]}{example}"
-    return {"file": str(file), "kind": kind, "count": len(rows), "row": rows[0], "message": text}
-
-
-def folder_warnings(root: Path, tasks: Sequence[Task]) -> Iterator[dict]:
-    """Folders that look like a task and are none."""
-    for folder in sorted({file.parent for file in root.glob("*/*/*.json")} - {task.folder for task in tasks}):
-        yield about_file(folder, "not a task", 1, "not a task, for it has no train split")
-
-
-def label_warnings(path: Path, labels: Sequence[str]) -> Iterator[dict]:
-    """Labels that exact match takes for one another."""
-    groups: dict[str, list[str]] = {}
-    for label in labels:
-        groups.setdefault(normalise(label) or label, []).append(label)
-    for alike in groups.values():
-        if len(alike) > 1:
-            names = " and ".join(map(repr, alike))
-            yield about_file(path, "labels alike", len(alike), f"exact match cannot tell apart the labels {names}")
-
-
-def split_warnings(path: Path, rows: Rows, labels: Sequence[str]) -> Iterator[dict]:
-    """Rows that no answer matches, labels without rows, defects of the text, and rows that stand twice."""
-    if NO_LABEL not in labels and (numbers := [n for n, row in rows if row["label"] == NO_LABEL]):
-        yield about_rows(path, "no label", numbers, f"with the label {NO_LABEL!r}, which no option matches", "")
-    used = {row["label"] for _, row in rows}
-    if rows and (unused := [label for label in labels if label not in used]):
-        more = f", nor {len(unused) - 1} more" if len(unused) > 1 else ""
-        yield about_file(path, "unused label", len(unused), f"no row has the label {unused[0]!r}{more}")
-    for kind, (pattern, what) in DEFECTS.items():
-        hits = [
-            (n, hit) for n, row in rows for text in (row["label"], row["sentence"]) if (hit := pattern.search(text))
-        ]
-        if hits:
-            example = hits[0][1].string[max(0, hits[0][1].start() - 25) : hits[0][1].end() + 25]
-            yield about_rows(path, kind, list(dict(hits)), f"with {what}", f": {example!r}")
-    first: dict[str, tuple[int, str]] = {}
-    again: dict[bool, list[tuple[int, int]]] = {
-        True: [],
-        False: [],
-    }  # (row, the first with its sentence), by same label
-    for number, row in rows:
-        before, label = first.setdefault(row["sentence"], (number, row["label"]))
-        if before != number:
-            again[label == row["label"]].append((number, before))
-    for same, kind, what in (
-        (True, "duplicate", "that repeat an earlier one"),
-        (False, "contradiction", "that repeat an earlier sentence with another label"),
-    ):
-        if again[same]:
-            yield about_rows(path, kind, [n for n, _ in again[same]], what, f" (of row {again[same][0][1]})")
-
-
-def overlap_warnings(task: Task, sound: Mapping[str, Rows]) -> Iterator[dict]:
-    """Sentences of one split that another one has: dev equal to test, test or dev rows seen in training."""
-    content = {split: sorted((row["label"], row["sentence"]) for _, row in rows) for split, rows in sound.items()}
-    equal = bool(content["dev"]) and content["dev"] == content["test"]
-    if equal:
-        text = "has the rows of test: settings chosen on it are chosen on the test rows"
-        yield about_file(task.file("dev"), "dev equals test", len(content["dev"]), text)
-    for split, other in (("dev", "train"), ("test", "train"), ("test", "dev")):
-        first: dict[str, int] = {}
-        for number, row in sound[other]:
-            first.setdefault(row["sentence"], number)
-        pairs = [(n, first[row["sentence"]]) for n, row in sound[split] if row["sentence"] in first]
-        if pairs and not (equal and other == "dev"):
-            numbers, example = [n for n, _ in pairs], f" (row {pairs[0][1]} of {other})"
-            yield about_rows(task.file(split), f"in {other}", numbers, f"with a sentence of {other}", example)
 
 
 # ---- for people ----
