@@ -13,6 +13,7 @@ COMMANDS = (  # modules of gorp.commands, in the order of `gorp --help`
     "train",
     "predict",
     "score",
+    "audit",
     "aggregate",
     "summarize",
     "status",
