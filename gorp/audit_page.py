@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from gorp.audit import KINDS, Labels, confusion, count_answers, count_kinds, count_owners, examples
 from gorp.files import filling
+from gorp.page import STYLE
 from gorp.report import save_figure, write_table
 
 EXAMPLES = 8  # pairs of target and answer shown of each kind, the most frequent first
@@ -23,17 +24,14 @@ PAGE = """\
 <meta charset="utf-8">
 <title>{{ title }}</title>
 <style>
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222; }
-h1 { font-size: 1.4em; overflow-wrap: anywhere; }
-h2 { font-size: 1.15em; margin-top: 2em; }
-table { border-collapse: collapse; margin: .6em 0; }
-th, td { padding: .2em .7em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-td.zero { color: #bbb; }
-td.text { overflow-wrap: anywhere; max-width: 30em; color: #555; font-size: .9em; }
-code { white-space: pre-wrap; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; }
+{{ style }}
+body { max-width: 62em; }
+h1 { overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; }
+td { vertical-align: top; }
+td.zero { color: #aab3bd; }
+.examples td, .examples th { text-align: left; white-space: normal; }
+code { white-space: pre-wrap; }
 </style>
 </head>
 <body>
@@ -41,11 +39,11 @@ svg { max-width: 100%; height: auto; }
 <p>{{ rows }} answers to {{ kinds | length }} tasks; {{ right }} right ({{ "%.1f" | format(100 * right / rows) }} %).
 Labels of another task, the sign of forgetting: {{ foreign }}.</p>
 <h2>Kinds of answers</h2>
-<div class="scroll"><table>
-<tr><th>task</th><th class="number">rows</th>{% for kind in used %}<th class="number">{{ kind }}</th>{% endfor %}</tr>
+<div><table>
+<tr><th>task</th><th>rows</th>{% for kind in used %}<th>{{ kind }}</th>{% endfor %}</tr>
 {% for row in kinds %}
-<tr><td>{{ row.task }}</td><td class="number">{{ row.rows }}</td>
-{% for kind in used %}<td class="number{% if not row[kind] %} zero{% endif %}">{{ row[kind] }}</td>{% endfor %}</tr>
+<tr><td>{{ row.task }}</td><td>{{ row.rows }}</td>
+{% for kind in used %}<td{% if not row[kind] %} class="zero"{% endif %}>{{ row[kind] }}</td>{% endfor %}</tr>
 {% endfor %}
 </table></div>
 <dl>
@@ -55,9 +53,9 @@ Labels of another task, the sign of forgetting: {{ foreign }}.</p>
 {% if owners %}
 <h2>Whose labels were given instead</h2>
 <table>
-<tr><th>rows of</th><th>answered with a label of</th><th class="number">rows</th></tr>
+<tr><th>rows of</th><th>answered with a label of</th><th>rows</th></tr>
 {% for row in owners %}
-<tr><td>{{ row.task }}</td><td>{{ row.owner }}</td><td class="number">{{ row.rows }}</td></tr>
+<tr><td>{{ row.task }}</td><td>{{ row.owner }}</td><td>{{ row.rows }}</td></tr>
 {% endfor %}
 </table>
 {% endif %}
@@ -67,13 +65,13 @@ Shades: part of the target's rows.</p>
 {{ svg | safe }}
 {% for kind, found in examples.items() %}
 <h2>Examples: {{ kind }}</h2>
-<table>
-<tr><th class="number">rows</th><th>task</th><th>target</th><th>answer</th><th>one of the sentences</th></tr>
+<div><table class="examples">
+<tr><th>rows</th><th>task</th><th>target</th><th>answer</th><th>one of the sentences</th></tr>
 {% for row in found %}
-<tr><td class="number">{{ row.rows }}</td><td>{{ row.task }}</td><td>{{ row.target }}</td>
-<td><code>{{ row.prediction }}</code></td><td class="text">{{ row.sentence }}</td></tr>
+<tr><td>{{ row.rows }}</td><td>{{ row.task }}</td><td>{{ row.target }}</td>
+<td><code>{{ row.prediction }}</code></td><td>{{ row.sentence }}</td></tr>
 {% endfor %}
-</table>
+</table></div>
 {% endfor %}
 </body>
 </html>
@@ -110,6 +108,7 @@ def make_page(answers: pd.DataFrame, sentences: Mapping[tuple, str], title: str,
         .from_string(PAGE)
         .render(
             title=title,
+            style=STYLE,
             rows=len(answers),
             right=counts.get("right", 0),
             foreign=counts.get("foreign label", 0),
