@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from calls import run
 from project import make_project
