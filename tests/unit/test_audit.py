@@ -218,7 +218,9 @@ def test_the_command(tmp_path):
     table = pd.read_csv(tmp_path / "out/kinds.csv").set_index("task")
     assert table.loc["amazon", ["rows", "right", "foreign label"]].tolist() == [6, 5, 1]
     sentence = json.loads((BUNDLED / "SC/amazon/test.json").read_text())[3]["sentence"]
-    assert " ".join(sentence.split()) in Page((tmp_path / "out/audit.html").read_text()).text
+    text = Page((tmp_path / "out/audit.html").read_text()).text
+    assert " ".join(sentence.split()) in text
+    assert "Option:" not in text  # the sentence alone, not the prompt
 
 
 @pytest.mark.parametrize(
