@@ -18,12 +18,14 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/audit.smk"
 
 
 localrules:
     all,
     score,
     aggregate,
+    audit,
     summarize,
     show,
 
@@ -34,3 +36,4 @@ rule all:
         "results/summary.csv",
         "results/summary.html",
         expand("results/{order}/{file}", order=ORDERS, file=TABLES),
+        expand("results/{order}/audit/{run}/audit.html", order=ORDERS, run=order_runs()),

@@ -17,7 +17,8 @@ from gorp.rows import FORMATS, read_rows
 
 BUNDLED = Path(__file__).resolve().parent.parent / "CL_Benchmark"
 SPLITS = ("train", "dev", "test")
-NO_LABEL = "-"
+NO_LABEL = "-"  # of the official MNLI's rows where annotators did not agree
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can say it, as "\\ud83d"; no file of text can hold it
 SCORES = ("exact_match", "rouge1", "rougeL")  # as gorp.metrics names them
 TASK_NAME = re.compile(r"(?!only$)[A-Za-z0-9][\w.-]*", re.ASCII)  # a folder `only` stands between stages and scores
 
@@ -56,8 +57,12 @@ def benchmark_root(source: str) -> Path:
 
 def list_tasks(root: Path) -> list[Task]:
     """The tasks below a benchmark folder, in the order of their paths; names may stand twice."""
-    folders = {file.parent for file in root.glob("*/*/train.*") if file.suffix in FORMATS}
-    return [task_at(folder) for folder in sorted(folders)]
+    return [task_at(folder) for folder in task_folders(root)]
+
+
+def task_folders(root: Path) -> list[Path]:
+    """The folders GROUP/DATASET below `root` that hold a train split."""
+    return sorted({file.parent for file in root.glob("*/*/train.*") if file.suffix in FORMATS})
 
 
 def find_tasks(root: Path) -> dict[str, Task]:
@@ -146,7 +151,7 @@ def group_instructions(path: Path, group: str) -> list[str]:
         texts = [entry["instruction"] for entry in entries.get(group, [{"instruction": ""}])]
     except (AttributeError, KeyError, TypeError):
         texts = []
-    if not texts or not all(isinstance(text, str) for text in texts):
+    if not texts or not all(isinstance(text, str) and not LONE_SURROGATE.search(text) for text in texts):
         raise UserError(f'{path}: {group}: expected a list like [{{"instruction": "..."}}]')
     return texts
 
@@ -161,7 +166,7 @@ def read_labels(task: Task) -> list[str]:
         rows = read_split(task, "train", None)
         return sorted({row["label"] for row in rows if not is_generation(row)} - {NO_LABEL})
     labels = read_json(path)
-    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
+    if not isinstance(labels, list) or not labels or not all(map(is_text, labels)):
         raise UserError(f'{path}: expected a list of label names, such as ["Good", "Bad"]')
     if len(set(labels)) < len(labels):
         raise UserError(f"{path}: a label stands twice")
@@ -182,17 +187,27 @@ def read_split(task: Task, split: str, labels: Sequence[str] | None) -> list[dic
     listed = "labels.json" if task.file("labels").is_file() else f"the labels of {task.file('train').name}"
     for _, problem in split_problems(rows, labels, listed):
         raise UserError(f"{path}: {problem}")
-    if not is_generation(rows[0]):
-        return rows
+    if is_generation(rows[0]):
+        for problem in generation_task_problems(task, labels):
+            raise UserError(f"{path}: {problem}")
+    return [completed(row) for row in rows]
+
+
+def generation_task_problems(task: Task, labels: Sequence[str] | None) -> Iterator[str]:
+    """What is wrong with a task that has generation rows."""
     if labels:
-        raise UserError(f"{path}: rows with an output in a task with labels; give them a label and a sentence")
-    if task.score is None:
-        raise UserError(
-            f'{path}: rows with an output need a score: write {{"score": "rougeL"}} (or one of {", ".join(SCORES)}) '
-            f"into {task.folder / 'task.json'}"
-        )
-    given = [{key: row.get(key) or "" for key in ("instruction", "input")} for row in rows]
-    return [{**row, **g, "label": row["output"], "sentence": g["input"]} for row, g in zip(rows, given, strict=True)]
+        yield "rows with an output in a task with labels; give them a label and a sentence"
+    elif task.score is None:
+        scores = f'{{"score": "rougeL"}} (or one of {", ".join(SCORES)})'
+        yield f"rows with an output need a score: write {scores} into {task.folder / 'task.json'}"
+
+
+def completed(row: dict) -> dict:
+    """A generation row with `label` (its output) and `sentence` (its input); other rows as they are."""
+    if not is_generation(row):
+        return row
+    given = {key: row.get(key) or "" for key in ("instruction", "input")}
+    return {**row, **given, "label": row["output"], "sentence": given["input"]}
 
 
 def split_problems(
@@ -237,15 +252,21 @@ def generation_problems(row: Any) -> Iterator[str]:
     for key, value in asked.items():
         if not isinstance(value, str):
             yield f"an {key} that is not a text: {value!r}"
+        elif value.strip() and not is_text(value):
+            yield missing(row, key)
     if not any(str(value).strip() for value in asked.values()):
         yield "neither an instruction nor an input"
 
 
 def is_text(value: Any) -> bool:
-    """Whether a value is text that is not blank."""
-    return isinstance(value, str) and bool(value.strip())
+    """Whether a value is text that is not blank and can be written to a file."""
+    return isinstance(value, str) and bool(value.strip()) and not LONE_SURROGATE.search(value)
 
 
 def missing(row: Any, key: str) -> str:
+    """What is wrong with a row whose value of a key is no text (see `is_text`)."""
+    value = row.get(key) if isinstance(row, dict) else None
+    if isinstance(value, str) and value.strip():
+        return f"a {key} that is not Unicode text: a byte that is not UTF-8, or half of a pair like \\ud83d\\ude00"
     keys = f"; its keys are {', '.join(row)}" if isinstance(row, dict) and key not in row else ""
     return f"no {key} (a non-empty text under the key {key!r}){keys}"

@@ -9,10 +9,12 @@ from gorp.errors import Interrupted, UserError
 COMMANDS = (  # modules of gorp.commands, in the order of `gorp --help`
     "base",
     "labels",
+    "check",
     "preprocess",
     "train",
     "predict",
     "score",
+    "audit",
     "aggregate",
     "summarize",
     "status",

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
@@ -13,15 +12,14 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
-    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from gorp.adapter import Stage
 from gorp.errors import UserError, close_names
+from gorp.prompts import load_tokenizer, model_source
 from gorp.settings import TrainSettings
-from gorp.sources import is_local
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 CURRENT, PREVIOUS = "current", "previous"  # peft's names of the factors being trained, and of the frozen ones before
@@ -49,22 +47,14 @@ def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreT
 
     Raises UserError if a local path is not there (the network is not tried) or the model cannot be loaded.
     """
-    local = is_local(model)
-    if local and not Path(model).expanduser().is_dir():
-        raise UserError(f"model: {model}: no such folder")
-    source = str(Path(model).expanduser()) if local else model
+    source, local = model_source(model)
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=local)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         base = kind.from_pretrained(source, config=config, dtype=DTYPES[dtype], local_files_only=local)
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"model: {model} cannot be loaded: {str(error).splitlines()[0]}") from error
-    if not tokenizer.is_fast:
-        raise UserError(f"model: {model}: its tokenizer has no fast version, which is needed to cut long prompts")
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return base.requires_grad_(False).eval(), tokenizer
+    return base.requires_grad_(False).eval(), load_tokenizer(model)
 
 
 def autocast(model: PreTrainedModel | PeftModel) -> torch.autocast:

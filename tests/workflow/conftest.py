@@ -18,6 +18,7 @@ def finished(project) -> Path:
         "results/summary.csv",
         *(f"results/ab/{table}" for table in ("summary.csv", "accuracy.svg")),
         "results/abc/summary.csv",
+        "results/abc/audit/gorp/seed0/audit.html",
     )
     assert done.returncode == 0, done.stdout
     return project

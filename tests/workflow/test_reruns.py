@@ -8,6 +8,8 @@ import yaml
 from calls import REPOSITORY, planned, run
 
 TARGET = "results/abc/summary.csv"
+PAGE = "results/abc/audit/gorp/seed0/audit.html"
+AUDIT = ["Audit the last stage of abc, gorp, seed 0", "Show abc/audit/gorp/seed0/audit.html of the run"]
 SEEN = ("amazon", "amazon/agnews", "amazon/agnews/yahoo")
 
 
@@ -81,6 +83,7 @@ def edit(path, old, new):
 
 def test_nothing_runs_without_an_edit(copied):
     assert plan(copied) == []
+    assert plan(copied, PAGE) == []
 
 
 def test_the_learning_rate_of_one_task(copied):
@@ -119,6 +122,7 @@ def test_a_label(copied):
     predictions = [*predict(SEEN[2]), *only(NEXT[1]), *base("yahoo")]
     others = [*train(SEEN[2]), *render("yahoo", "train", "test")]
     assert plan(copied) == all_of("abc", *predictions, others=others)
+    assert plan(copied, PAGE) == sorted([*others, *predict(SEEN[2]), *AUDIT])
 
 
 def test_an_added_task(copied):
@@ -220,6 +224,15 @@ def test_a_changed_line_of_code(copied, module, old, new, expected):
     assert plan(copied) == expected
 
 
+@pytest.mark.parametrize(
+    ("module", "old", "new"), [("audit", "ALIKE = 0.8", "ALIKE = 0.7"), ("audit_page", "EXAMPLES = 8", "EXAMPLES = 9")]
+)
+def test_the_code_of_the_audit(copied, module, old, new):
+    edit(copied / f"code/gorp/{module}.py", old, new)
+    assert plan(copied, PAGE) == sorted(AUDIT)
+    assert plan(copied) == []
+
+
 def test_comments_and_docstrings(copied):
     for path in (copied / "code/gorp").rglob("*.py"):
         path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
@@ -236,7 +249,8 @@ def test_the_report(copied):
     for path in (copied / "workflow/report").glob("*.rst"):
         path.write_text("Another title\n")
     edit(copied / "workflow/rules/aggregate.smk", 'category="Orders"', 'category="All"')
-    assert plan(copied) == []
+    edit(copied / "workflow/rules/audit.smk", 'category="Errors"', 'category="All"')
+    assert plan(copied) == plan(copied, PAGE) == []
 
 
 def test_another_run_has_everything_of_its_own(copied):

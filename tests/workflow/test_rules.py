@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from calls import run
 from project import make_project
@@ -43,3 +44,27 @@ def test_score(fresh):
     scores = json.loads((folder / "scores.json").read_text())["amazon"]
     expected = {"rows": 4, "exact_match": 50.0, "rouge1": pytest.approx(200 / 3), "rougeL": pytest.approx(200 / 3)}
     assert {key: scores[key] for key in expected} == expected
+
+
+def test_audit(fresh):
+    """Labels of the benchmark, predictions of the order's last stage, sentences of the rendered rows."""
+    answers = {"amazon": ["negative", "Sports", ""], "agnews": ["World", "very negative", "?"]}
+    rows = [
+        {"task": task, "id": i, "prediction": text, "target": texts[0]}
+        for task, texts in answers.items()
+        for i, text in enumerate(texts)
+    ]
+    for task in answers:
+        data = [{"task": task, "id": i, "source": f"Q {task} row {i} A", "sentence_at": [2, -2]} for i in range(3)]
+        write_jsonl(fresh / f"results/test/data/{task}/test.jsonl", data)
+    write_jsonl(fresh / "results/test/stages/short/gorp/seed0/amazon/agnews/predictions.jsonl", rows)
+    make(fresh, "results/test/ab/audit/gorp/seed0/audit.html", rule="audit")
+    folder = fresh / "results/test/ab/audit/gorp/seed0"
+    kinds = pd.read_csv(folder / "kinds.csv").set_index("task")
+    assert kinds.loc["amazon", ["rows", "right", "foreign label", "empty"]].tolist() == [3, 1, 1, 1]
+    assert kinds.loc["agnews", ["rows", "right", "foreign label", "no label"]].tolist() == [3, 1, 1, 1]
+    page = (folder / "audit.html").read_text()
+    for shown in ("amazon row 1", "amazon row 2", "agnews row 1", "agnews row 2"):
+        assert f">{shown}<" in page
+    assert (folder / "confusion.svg").read_text().startswith("<?xml")
+    assert "amazon,negative,[foreign label],1" in (folder / "confusion.csv").read_text().splitlines()

@@ -69,6 +69,7 @@ def test_all_six_orders_share_their_first_stages():
     counts = jobs(run(REPOSITORY, "--dry-run", "--forceall").stdout)
     # orders 1-3 have 10 different prefixes, the three long orders share none
     assert counts["train"] == counts["predict"] == 10 + 3 * 15
+    assert counts["audit"] == 6
 
 
 def test_the_tables_of_a_finished_order(finished):
@@ -86,6 +87,18 @@ def test_the_tables_of_a_finished_order(finished):
         (2, "agnews", True),
     ]
     assert (finished / "results/ab/accuracy.svg").read_text().startswith("<?xml")
+
+
+def test_the_audit_of_a_finished_order(finished):
+    """Of the last stage: the same answers are right as in the matrix; the page is shown where the tables are."""
+    kinds = pd.read_csv(finished / "results/test/abc/audit/gorp/seed0/kinds.csv")
+    matrix = pd.read_csv(finished / "results/test/abc/matrix.csv")
+    last = matrix[matrix["stage"] == 3]
+    assert kinds["task"].tolist() == last["task"].tolist() == ["amazon", "agnews", "yahoo"]
+    assert kinds["rows"].tolist() == last["rows"].tolist()
+    assert (100 * kinds["right"] / kinds["rows"]).tolist() == pytest.approx(last["exact_match"].tolist())
+    page = (finished / "results/abc/audit/gorp/seed0/audit.html").read_text()
+    assert "Audit of results/test/stages/short/gorp/seed0/amazon/agnews/yahoo/predictions.jsonl" in page
 
 
 def test_the_table_of_all_orders(finished):

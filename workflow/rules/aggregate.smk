@@ -104,7 +104,7 @@ rule show:
     benchmark:
         f"{RUN}/benchmarks/show/{{table}}.tsv"
     wildcard_constraints:
-        table=f"({'|'.join(ORDERS)})/({'|'.join(TABLES)})|summary.(csv|html)",
+        table=f"({'|'.join(ORDERS)})/({'|'.join((*TABLES, AUDIT))})|summary.(csv|html)",
     conda:
         "../envs/gorp.yaml"
     message:

@@ -127,6 +127,8 @@ STAGE = f"{RUN}/stages/{{suite}}/{{method}}/seed{{seed}}/{{stage}}"
 STAGE_FILES = ("adapter_model.safetensors", "adapter_config.json", "gradient_space.safetensors", "stage.json")
 FULL = config["evaluate"] == "full"
 TABLES = ("summary.csv", "summary.html", "matrix.csv", "accuracy.svg")
+AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")
+AUDIT = rf"audit/[\w-]+/seed\d+/({'|'.join(AUDIT_FILES)})"  # below an order's folder, METHOD/seedN
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 MODEL_SUFFIXES = (".json", ".safetensors", ".model")
 MODEL = f"results/models/{config['model']}" if config["model"] in MADE else config["model"]
@@ -180,6 +182,12 @@ def order_files(wildcards):
     stages = f"{RUN}/stages/{SUITES[wildcards.order]}"
     runs = [f"{stages}/{run}/{file}" for run in order_runs() for file in order_scores(tasks, FULL)]
     return runs + [f"{RUN}/zero-shot/{task}/scores.json" for task in tasks]
+
+
+def last_predictions(wildcards):
+    """The predictions of an order's last stage, of all its tasks."""
+    suite, stage = SUITES[wildcards.order], "/".join(ORDERS[wildcards.order])
+    return f"{STAGE}/predictions.jsonl".format(suite=suite, stage=stage, **wildcards)
 
 
 def order_runs():

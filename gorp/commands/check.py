@@ -1,0 +1,30 @@
+"""Report what a benchmark folder holds and all that is wrong with it."""
+
+import argparse
+import json
+
+from gorp.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("benchmark", metavar="PATH", help="'bundled', or a folder of GROUP/DATASET folders")
+    parser.add_argument("--model", help="a folder or a hub id, whose tokenizer counts tokens (default: characters)")
+    parser.add_argument("--max-source-length", type=int, help="tokens of a prompt (default: 512); needs --model")
+    parser.add_argument("--json", action="store_true", help="for programs: all counts, errors and warnings")
+
+
+def run(args: argparse.Namespace) -> None:
+    from gorp.benchmark import benchmark_root
+    from gorp.check import Limit, as_text, check_benchmark
+    from gorp.prompts import load_tokenizer
+    from gorp.settings import require
+
+    if args.max_source_length is not None and args.model is None:
+        raise UserError("--max-source-length: counts tokens; give the --model whose tokens they are")
+    tokens = 512 if args.max_source_length is None else args.max_source_length
+    require("--max-source-length", tokens, tokens >= 1, "at least 1")
+    root = benchmark_root(args.benchmark)
+    report = check_benchmark(root, Limit(load_tokenizer(args.model), tokens) if args.model else None)
+    print(json.dumps(report, indent=1) if args.json else as_text(report))
+    if report["errors"]:
+        raise UserError(f"{root}: {len(report['errors'])} errors")
