@@ -16,6 +16,7 @@ from gorp.files import read_json
 from gorp.rows import FORMATS, read_rows
 
 BUNDLED = Path(__file__).resolve().parent.parent / "CL_Benchmark"
+OFFICIAL = Path("results/official")  # where `gorp fetch` brings the official benchmark
 SPLITS = ("train", "dev", "test")
 NO_LABEL = "-"  # of the official MNLI's rows where annotators did not agree
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can say it, as "\\ud83d"; no file of text can hold it
@@ -48,10 +49,14 @@ class Task:
 
 
 def benchmark_root(source: str) -> Path:
-    """The folder behind `benchmark:` of the config: `bundled`, or a path. Raises UserError if it is not there."""
-    root = BUNDLED if source == "bundled" else Path(source).expanduser()
+    """The folder behind `benchmark:` of the config: `bundled`, `official`, or a path. UserError if it is not there."""
+    root = {"bundled": BUNDLED, "official": OFFICIAL}.get(source, Path(source).expanduser())
     if not root.is_dir():
-        raise UserError(f"benchmark: {source}: no such folder; give 'bundled' or a folder of GROUP/DATASET folders")
+        raise UserError(
+            f"benchmark: official: {root}: not fetched yet; bring it with: gorp fetch"
+            if source == "official"
+            else f"benchmark: {source}: no such folder; give 'bundled', 'official' or a folder of GROUP/DATASET folders"
+        )
     return root
 
 

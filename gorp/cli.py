@@ -8,6 +8,7 @@ from gorp.errors import Interrupted, UserError
 
 COMMANDS = (  # modules of gorp.commands, in the order of `gorp --help`
     "base",
+    "fetch",
     "labels",
     "check",
     "preprocess",

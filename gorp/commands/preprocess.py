@@ -7,7 +7,7 @@ from gorp.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--benchmark", required=True, help="'bundled', or a folder of GROUP/DATASET folders")
+    parser.add_argument("--benchmark", required=True, help="'bundled', 'official' (after `gorp fetch`), or a folder")
     parser.add_argument("--task", required=True, help="the data set, such as amazon")
     parser.add_argument("--split", required=True, choices=["train", "dev", "test"])
     parser.add_argument(
@@ -28,17 +28,21 @@ def number_or_drawn(text: str) -> int | str:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.benchmark import benchmark_root, find_tasks
+    from gorp.benchmark import OFFICIAL, benchmark_root, find_tasks
     from gorp.errors import close_names
     from gorp.files import write_jsonl
+    from gorp.official import check_fetched, official_tasks
     from gorp.rendering import Prompts, render_split
     from gorp.settings import require
 
     require("--shots", args.shots, args.shots >= 0, "at least 0")
     require("--min-rows", args.min_rows, args.min_rows >= 0, "at least 0")
-    root = benchmark_root(args.benchmark)
-    tasks = find_tasks(root)
+    official = args.benchmark == "official"
+    root = OFFICIAL if official else benchmark_root(args.benchmark)
+    tasks = official_tasks() if official else find_tasks(root)
     if args.task not in tasks:
         raise UserError(f"--task: no task {args.task!r} in {root}; {close_names(args.task, tasks)}")
+    if official:
+        check_fetched(tasks[args.task])
     prompts = Prompts(args.instruction, args.shots, args.min_rows, args.seed)
     write_jsonl(args.output, list(render_split(root, tasks[args.task], args.split, prompts)))

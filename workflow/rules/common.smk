@@ -9,15 +9,20 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from gorp.benchmark import benchmark_root, check_orders, find_tasks, read_instructions
+from gorp.benchmark import OFFICIAL, benchmark_root, check_orders, find_tasks, read_instructions
 from gorp.digest import code_digest
 from gorp.errors import UserError, close_names
+from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
 from gorp.results import order_scores, prefixes
 from gorp.settings import used_settings
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
+from gorp.transfer import check_source
 
 # without an activated environment, the `gorp` command beside the Python that runs Snakemake
 shell.prefix(f"set -euo pipefail; export PATH=$PATH:{shlex.quote(str(Path(sys.executable).parent))}; ")
+
+
+FROM_OFFICIAL = config.get("benchmark") == "official"
 
 
 def relative(path):
@@ -36,12 +41,12 @@ def check_config():
             raise WorkflowError(": ".join(["config", *places, cause.message])) from None
         raise
     try:
-        root = relative(benchmark_root(config["benchmark"]))
-        tasks = find_tasks(root)
+        root, tasks = data_folder()
         orders = {name: tasks for suite in config["orders"].values() for name, tasks in suite.items()}
         check_orders(orders, tasks)
-        for task in {task for names in orders.values() for task in names}:
-            read_instructions(root, tasks[task], config["prompts"]["instruction"])
+        if not FROM_OFFICIAL:
+            for task in {task for names in orders.values() for task in names}:
+                read_instructions(root, tasks[task], config["prompts"]["instruction"])
         check_model(config["model"])
         if config["run"] in orders:
             raise UserError(f"run: {config['run']} is the name of an order; choose another")
@@ -53,6 +58,16 @@ def check_config():
     except UserError as error:
         raise WorkflowError(f"config: {error}") from None
     return root, tasks, orders
+
+
+def data_folder():
+    """(folder, tasks) of the benchmark; the official tasks are known before they are fetched."""
+    if not FROM_OFFICIAL:
+        root = relative(benchmark_root(config["benchmark"]))
+        return root, find_tasks(root)
+    if config["official_source"]:
+        check_source(config["official_source"])
+    return OFFICIAL, official_tasks()
 
 
 def variant(name):
@@ -99,12 +114,17 @@ def training_settings(suite, name, stage):
     return [f"{key}={value}" for key, value in settings.items()]
 
 
+def known_instructions(task, which):
+    """The instructions of a task while the graph is built; none of the official ones, a file that may be to fetch."""
+    return [] if FROM_OFFICIAL else read_instructions(ROOT_OF_BENCHMARK, TASKS[task], which)
+
+
 def prompt_options(task, split):
     """The options of `gorp preprocess` that change the rows of a split."""
     prompts = config["prompts"]
     options = {"shots": prompts["shots"], "min-rows": prompts["min_rows"] if split == "train" else 0}
     drawn = any(options.values())
-    several = len(read_instructions(ROOT_OF_BENCHMARK, TASKS[task], "drawn")) > 1
+    several = FROM_OFFICIAL or len(known_instructions(task, "drawn")) > 1
     if several and prompts["instruction"] != 1:
         options["instruction"] = prompts["instruction"]
         drawn = drawn or prompts["instruction"] == "drawn"
