@@ -30,8 +30,8 @@ class Unit:
     lacking: dict[Path, Blob]  # dev and test may be one blob
 
     @property
-    def blobs(self) -> set[Blob]:
-        return set(self.lacking.values())
+    def blobs(self) -> list[Blob]:
+        return list(dict.fromkeys(self.lacking.values()))
 
 
 def fetch(names: Sequence[str], place: str, output: Path) -> tuple[int, int]:
@@ -89,19 +89,21 @@ def lacking(name: str, manifest: Manifest, output: Path) -> Unit:
 
 def bring_all(units: Sequence[Unit], source: Source) -> None:
     """Brings the blobs of all units at once; a unit takes its names when it is whole. Raises UserError as `fetch`."""
-    failures: list[Exception] = []
+    failures: list[UserError] = []
     left = {unit.name: len(unit.blobs) for unit in units}
     with ThreadPoolExecutor(WORKERS) as pool, stopping(source, pool):
-        jobs = {pool.submit(bring, blob, source): unit for unit in units for blob in unit.blobs}
+        jobs = {pool.submit(bring, blob, source): (unit, blob) for unit in units for blob in unit.blobs}
         with Progress("Fetch", len(jobs)) as progress:
             for job in as_completed(jobs):
-                unit = jobs[job]
+                unit, blob = jobs[job]
                 try:
                     job.result()
                 except Unreachable as error:
                     raise UserError(no_way(units, source, error)) from None
-                except (UserError, OSError) as error:
+                except UserError as error:
                     failures.append(error)
+                except OSError as error:
+                    failures.append(UserError(f"{blob.part}: {error.strerror or error}"))
                 else:
                     left[unit.name] -= 1
                     if not left[unit.name]:
@@ -147,7 +149,7 @@ def no_way(units: Sequence[Unit], source: Source, reason: object) -> str:
     return "\n".join([f"no way to {source.place}: {reason}", "Missing are:", *lines, how_to_bring()])
 
 
-def some_failed(failures: Sequence[Exception], source: Source) -> str:
+def some_failed(failures: Sequence[UserError], source: Source) -> str:
     """The message where some files could not be brought."""
     lines = sorted(str(failure) for failure in failures)
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []

@@ -62,7 +62,9 @@ def test_tasks_and_files(root):
 def test_benchmark_root(root, tmp_path):
     assert benchmark_root(str(root)) == root
     assert BUNDLED.name == "CL_Benchmark"
-    with pytest.raises(UserError, match=r"benchmark: .*nowhere: no such folder; give 'bundled' or a folder"):
+    with pytest.raises(
+        UserError, match=r"benchmark: .*nowhere: no such folder; give 'bundled', 'official' or a folder"
+    ):
         benchmark_root(str(tmp_path / "nowhere"))
 
 
