@@ -14,7 +14,7 @@ class Loopback(ThreadingHTTPServer):
     def __init__(self, files, port=0):
         self.files, self.script, self.asked = files, defaultdict(list), []
         self.released = threading.Event()  # ends `stall`
-        self.half_sent = threading.Event()
+        self.begun = threading.Event()  # `trickle` has
         super().__init__(("127.0.0.1", port), Handler)
 
     @property
@@ -77,7 +77,6 @@ def wrong_range(handler, body):
 def truncate(handler, body):
     head(handler, 200, Content_Length=len(body))
     handler.wfile.write(body[: len(body) // 2])
-    handler.server.half_sent.set()
 
 
 def truncate_without_length(handler, body):
@@ -90,6 +89,16 @@ def stall(handler, body):
     truncate(handler, body)
     handler.wfile.flush()
     handler.server.released.wait(20)
+
+
+def trickle(handler, body):
+    """A few bytes now and then, for longer than anybody waits."""
+    head(handler, 200, Content_Length=len(body))
+    for start in range(0, len(body), 100):
+        handler.wfile.write(body[start : start + 100])
+        handler.server.begun.set()
+        if handler.server.released.wait(0.05):
+            return
 
 
 def corrupt(handler, body):
