@@ -19,15 +19,16 @@ rule fetch:
         f"{OFFICIAL}/benchmarks/{{group}}/{{task}}.tsv"
     conda:
         "../envs/gorp.yaml"
+    resources:
+        source=config["official_source"],
     params:
         # what is fetched is fixed by these alone: neither the code that fetches nor where from can change it
         blobs=lambda w: sorted(OFFICIAL_UNITS[w.task].items()),
         what=lambda w: w.task,
-        folder=OFFICIAL.as_posix(),
     message:
         "Fetch {wildcards.task}"
     shell:
-        "gorp fetch --task {params.what:q} --source {config[official_source]:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+        "gorp fetch --task {params.what:q} --source={resources.source:q} 2>&1 | tee {log:q}"
 
 
 use rule fetch as fetch_instructions with:
@@ -40,6 +41,5 @@ use rule fetch as fetch_instructions with:
     params:
         blobs=sorted(OFFICIAL_UNITS[INSTRUCTIONS].items()),
         what=INSTRUCTIONS,
-        folder=OFFICIAL.as_posix(),
     message:
         "Fetch the instructions"

@@ -35,7 +35,7 @@ def checkout(project, tmp_path, monkeypatch):
 
 
 def write_manifest(folder, files):
-    content = {"repository": "https://github.com/x/y", "commit": "0", "files": files}
+    content = {"repository": "http://127.0.0.1:9", "commit": "0", "files": files}  # where nobody answers
     (folder / "code/CL_Benchmark/official.json").write_text(json.dumps(content))
 
 
@@ -65,7 +65,7 @@ def test_an_order_plans_to_fetch_what_it_needs(checkout):
     fetched = [text for text in planned(done.stdout) if "Fetch" in text]
     assert fetched == ["Fetch agnews", "Fetch amazon", "Fetch the instructions"]
     assert re.search("gorp aggregate .* --benchmark official ", done.stdout)
-    assert "--source clone " in done.stdout
+    assert "--source=clone " in done.stdout
     assert not (checkout / "results").exists()
 
 
@@ -115,6 +115,16 @@ def test_what_cannot_be_fetched_stops_the_run_and_the_next_goes_on(checkout):
     done = call(checkout, *ROWS)
     assert done.returncode == 0, done.stdout
     assert (checkout / "results/official/TC/agnews/train.json").read_bytes() == right
+
+
+def test_offline_each_data_set_says_what_is_missing(checkout):
+    done = call(checkout, *ROWS, source="")
+    assert done.returncode != 0
+    assert "gorp fetch: error: no way to http://127.0.0.1:9/0: " in done.stdout
+    assert "\n  agnews: dev.json, labels.json, test.json, train.json\n" in done.stdout
+    assert "\n  instructions: instruction_config.json\n" in done.stdout
+    assert "git clone http://127.0.0.1:9 O-LoRA" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 @pytest.mark.parametrize(
