@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gorp import official
-from gorp.benchmark import BUNDLED, OFFICIAL, benchmark_root, find_tasks, read_instruction
+from gorp.benchmark import BUNDLED, OFFICIAL, benchmark_root, find_tasks, group_instructions
 from gorp.cli import main
 from gorp.errors import UserError
 from gorp.fetch import fetch
@@ -108,7 +108,8 @@ def test_nothing_fetched(tmp_path, monkeypatch):
 def test_a_cut_of_the_real_data_has_the_published_labels_and_instructions(tmp_path):
     """Its splits are cut, so that they are refused; what is as published comes through."""
     assert fetch([INSTRUCTIONS], str(REAL), tmp_path) == (1, 0)
-    assert read_instruction(tmp_path, "SC").startswith("What is the sentiment of the following paragraph?")
+    (instruction,) = group_instructions(tmp_path / "instruction_config.json", "SC")
+    assert instruction.startswith("What is the sentiment of the following paragraph?")
     with pytest.raises(UserError, match="30 files could not be fetched") as caught:
         fetch([], str(REAL), tmp_path)
     assert "labels" not in str(caught.value)

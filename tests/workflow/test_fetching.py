@@ -69,6 +69,11 @@ def test_an_order_plans_to_fetch_what_it_needs(checkout):
     assert not (checkout / "results").exists()
 
 
+def test_another_instruction_is_asked_for_before_any_is_known(checkout):
+    done = call(checkout, "--dry-run", "--printshellcmds", ROWS[0], prompts={"instruction": "drawn", "seed": 3})
+    assert re.search("gorp preprocess .* --instruction=drawn --seed=3 ", done.stdout), done.stdout
+
+
 def test_fetched_once_for_all_runs_and_rendered_as_from_a_folder(checkout):
     with mirror(checkout / "clone") as address:
         done = call(checkout, *ROWS, source=address)
