@@ -23,6 +23,7 @@ from transformers import T5ForConditionalGeneration
         ({"prompts": {"shots": -1}}, "config: prompts.shots: -1 is less than the minimum of 0"),
         ({"prompts": {"instruction": "all"}}, "config: prompts.instruction: 'all' is not valid under any"),
         ({"prompts": {"instruction": 2}}, "config: prompts: instruction: 2: there are 1 in"),
+        ({"orders": {"s": {"models": ["amazon"]}}}, "config: orders.s: 'models' does not match"),
         ({"run": "ab"}, "config: run: ab is the name of an order"),
     ],
 )
