@@ -1,6 +1,6 @@
 """Greedy decoding and label likelihoods over a batch of prompts that is read once.
 
-    prompts = Prompts(model, sources, pad_token_id)
+    prompts = Batch(model, sources, pad_token_id)
     found, sure = likeliest(prompts, labels)        # leaves the prompts as they are
     answers, sure = greedy(prompts, 50, eos_token_id)  # uses them up
 
@@ -12,7 +12,6 @@ rounding can make them (`tolerance`). The others are to be asked again, alone. I
 
 import copy
 from collections.abc import Sequence
-from os.path import commonprefix
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ from gorp.prompts import pad
 ROUNDING = 512
 
 
-class Prompts:
+class Batch:
     """A batch of n prompts and what a model keeps of them: the cache, and `logits` [n, vocabulary] of the next token.
 
     sources: token ids, at least one each. A decoder-only model reads the beginning that all have in common, such as
@@ -74,7 +73,7 @@ class Prompts:
         if self.has_encoder:
             self.encoded.last_hidden_state = self.encoded.last_hidden_state[rows]
 
-    def fork(self) -> "Prompts":
+    def fork(self) -> "Batch":
         """The same prompts to read on from: what is read there leaves these alone. No tensor is copied."""
         other = copy.copy(self)
         other.cache = fork_cache(self.cache)
@@ -88,7 +87,9 @@ def shared_length(config, sources: Sequence[Sequence[int]]) -> int:
     """
     if config.is_encoder_decoder or getattr(config, "sliding_window", None) or len(sources) == 1:
         return 0
-    return min(len(commonprefix(sources)), min(map(len, sources)) - 1)
+    low, high = min(sources), max(sources)  # what these two share, all those between share too
+    shared = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    return min(shared, min(map(len, sources)) - 1)
 
 
 def fork_cache(cache):
@@ -107,7 +108,7 @@ def tolerance(logits: Tensor, dtype: torch.dtype) -> Tensor:
     return units * torch.finfo(torch.float32).eps * logits.abs().amax(-1).float()
 
 
-def greedy(prompts: Prompts, max_new_tokens: int, eos_token_id: int) -> tuple[list[list[int]], list[bool]]:
+def greedy(prompts: Batch, max_new_tokens: int, eos_token_id: int) -> tuple[list[list[int]], list[bool]]:
     """For each row the most likely token, again and again, up to the end-of-sequence token or `max_new_tokens`.
 
     A row that is done leaves the batch. Returns the new tokens of each row, and of which rows it is sure.
@@ -134,7 +135,7 @@ def greedy(prompts: Prompts, max_new_tokens: int, eos_token_id: int) -> tuple[li
     return answers, (~unsure).tolist()
 
 
-def label_log_likelihoods(prompts: Prompts, labels: Sequence[Sequence[int]]) -> Tensor:
+def label_log_likelihoods(prompts: Batch, labels: Sequence[Sequence[int]]) -> Tensor:
     """log p(label | prompt) [rows, labels], fp32: the sum over the tokens of a label, end-of-sequence included.
 
     labels: token ids, each ending with the end-of-sequence token. One label is read at a time, so that memory is that
@@ -152,7 +153,7 @@ def label_log_likelihoods(prompts: Prompts, labels: Sequence[Sequence[int]]) -> 
     return torch.stack(columns, 1)
 
 
-def likeliest(prompts: Prompts, labels: Sequence[Sequence[int]]) -> tuple[list[int], list[bool]]:
+def likeliest(prompts: Batch, labels: Sequence[Sequence[int]]) -> tuple[list[int], list[bool]]:
     """The number of the most likely label for each row, the first of equal ones, and of which rows it is sure."""
     scores = label_log_likelihoods(prompts, labels)
     best = scores.max(1)

@@ -7,7 +7,7 @@ import torch
 from peft import PeftModel
 
 from gorp.adapter import read_stage
-from gorp.decode import Prompts, greedy, likeliest
+from gorp.decode import Batch, greedy, likeliest
 from gorp.errors import UserError
 from gorp.files import read_jsonl, write_jsonl
 from gorp.models import autocast, load_base
@@ -111,7 +111,7 @@ def answer(
 ) -> tuple[list[dict], list[bool]]:
     """What `generate` returns for one batch of `batches`, and of which rows it is sure."""
     labels = batch[0][1]
-    prompts = Prompts(model, [source for source, _ in batch], tokenizer.pad_token_id)
+    prompts = Batch(model, [source for source, _ in batch], tokenizer.pad_token_id)
     found, sure = [{} for _ in batch], [True] * len(batch)
     if label_likelihood and labels:
         ids = tokenizer(list(labels), add_special_tokens=False)["input_ids"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import MistralConfig, MistralForCausalLM
 
-from gorp.decode import Prompts, greedy, label_log_likelihoods, likeliest, shared_length, tolerance
+from gorp.decode import Batch, greedy, label_log_likelihoods, likeliest, shared_length, tolerance
 from gorp.models import autocast, load_base
 from gorp.predict import answer, generate
 from gorp.prompts import tokenize
@@ -31,9 +31,9 @@ def ids_of(family, labels):
 @pytest.fixture
 def reads(monkeypatch):
     """The shape of what each call of the model's decoder reads."""
-    seen, original = [], Prompts.read
+    seen, original = [], Batch.read
     monkeypatch.setattr(
-        Prompts,
+        Batch,
         "read",
         lambda self, tokens, *rest, **named: seen.append(tuple(tokens.shape)) or original(self, tokens, *rest, **named),
     )
@@ -53,7 +53,7 @@ def plain_log_likelihood(model, source, label):
 def test_label_likelihoods_against_plain_forwards(family, sources):
     model, labels = family.load(), ids_of(family, LABELS)
     assert len({len(label) for label in labels}) > 1
-    found = label_log_likelihoods(Prompts(model, sources, family.tokenizer.pad_token_id), labels)
+    found = label_log_likelihoods(Batch(model, sources, family.tokenizer.pad_token_id), labels)
     expected = torch.tensor([[plain_log_likelihood(model, source, label) for label in labels] for source in sources])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     assert expected.std(0).min() > 1e-2, "they do depend on the prompt"
@@ -61,16 +61,16 @@ def test_label_likelihoods_against_plain_forwards(family, sources):
 
 def test_prompts_are_read_once_for_all_labels(family, sources, reads):
     model = family.load()
-    prompts = Prompts(model, sources, family.tokenizer.pad_token_id)
+    prompts = Batch(model, sources, family.tokenizer.pad_token_id)
     start, labels = len(reads), ids_of(family, LABELS)
     likeliest(prompts, labels)
     assert reads[start:] == [(len(sources), len(label) - 1) for label in labels]
-    undisturbed = greedy(Prompts(model, sources, family.tokenizer.pad_token_id), 6, family.tokenizer.eos_token_id)
+    undisturbed = greedy(Batch(model, sources, family.tokenizer.pad_token_id), 6, family.tokenizer.eos_token_id)
     assert greedy(prompts, 6, family.tokenizer.eos_token_id) == undisturbed
 
 
 def test_the_likeliest_label_is_the_first_of_equal_ones_and_then_not_sure(family, sources):
-    prompts = Prompts(family.load(), sources, family.tokenizer.pad_token_id)
+    prompts = Batch(family.load(), sources, family.tokenizer.pad_token_id)
     good, bad = ids_of(family, ["Good", "Bad"])
     numbers, sure = likeliest(prompts, [good, bad])
     scores = label_log_likelihoods(prompts, [good, bad])
@@ -84,12 +84,12 @@ def test_rows_that_are_done_leave_the_batch(family, sources, reads):
     """The end-of-sequence token is taken to be one that comes at different steps."""
     model = family.load()
     pad = family.tokenizer.pad_token_id
-    whole, _ = greedy(Prompts(model, sources, pad), 6, -1)
+    whole, _ = greedy(Batch(model, sources, pad), 6, -1)
     assert all(len(row) == 6 for row in whole)
     ends = {token: {row.index(token) if token in row else 6 for row in whole} for row in whole for token in row}
     end = max(ends, key=lambda token: len(ends[token]))
     assert len(ends[end]) > 1
-    prompts = Prompts(model, sources, pad)
+    prompts = Batch(model, sources, pad)
     start = len(reads)
     cut, _ = greedy(prompts, 6, end)
     assert cut == [row[: row.index(end) + 1] if end in row else row for row in whole]
@@ -99,7 +99,7 @@ def test_rows_that_are_done_leave_the_batch(family, sources, reads):
 
 
 def test_it_ends_when_all_are_done(family, sources, reads):
-    prompts = Prompts(family.load(), sources[:1], family.tokenizer.pad_token_id)
+    prompts = Batch(family.load(), sources[:1], family.tokenizer.pad_token_id)
     start = len(reads)
     assert greedy(prompts, 6, int(prompts.logits.argmax())) == ([[int(prompts.logits.argmax())]], [True])
     assert len(reads) == start
@@ -111,7 +111,7 @@ def test_the_common_beginning_is_read_once(micros, task_rows, reads):
     common = shared_length(family.load().config, sources)
     head = family.tokenizer("Task:SC\nDataset:moods\nHow does the person feel?")["input_ids"]
     assert len(head) < common < min(map(len, sources))
-    Prompts(family.load(), sources, family.tokenizer.pad_token_id)
+    Batch(family.load(), sources, family.tokenizer.pad_token_id)
     assert reads == [(1, common), (len(sources), max(map(len, sources)) - common)]
     assert shared_length(family.load().config, [[1, 2, 3], [1, 2]]) == 1, "the last token is read by itself"
     assert shared_length(family.load().config, [[1, 2, 3]]) == 0
@@ -125,18 +125,18 @@ def test_a_window_of_attention_is_kept(micros):
     heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "sliding_window": 5}
     model = MistralForCausalLM(MistralConfig(vocab_size=50, **sizes, **heads)).eval()
     sources = [[3, 4, 5, 6, 7, 8, *range(10, 10 + n)] for n in (20, 1, 9)]
-    together, _ = greedy(Prompts(model, sources, 0), 8, 1)
-    assert together == [greedy(Prompts(model, [source], 0), 8, 1)[0][0] for source in sources]
+    together, _ = greedy(Batch(model, sources, 0), 8, 1)
+    assert together == [greedy(Batch(model, [source], 0), 8, 1)[0][0] for source in sources]
     labels = [[9, 8, 7, 1], [20, 1]]
-    found = label_log_likelihoods(Prompts(model, sources, 0), labels)
+    found = label_log_likelihoods(Batch(model, sources, 0), labels)
     expected = torch.tensor([[plain_log_likelihood(model, source, label) for label in labels] for source in sources])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 def test_what_rounding_decides_is_done_again_alone(family, sources, task_rows, monkeypatch):
     """Rounding is imitated: of two equal tokens in the lead it lifts one in large batches, the other in small ones."""
-    model, original = family.load(), Prompts.read
-    first = int(Prompts(model, sources[:1], 0).logits.argmax())
+    model, original = family.load(), Batch.read
+    first = int(Batch(model, sources[:1], 0).logits.argmax())
     other = family.tokenizer.convert_tokens_to_ids("A")
     model.lm_head.weight[other] = model.lm_head.weight[first]
 
@@ -145,7 +145,7 @@ def test_what_rounding_decides_is_done_again_alone(family, sources, task_rows, m
         logits[..., other] += 1e-6 if len(tokens) > 1 else -1e-6
         return logits
 
-    monkeypatch.setattr(Prompts, "read", read)
+    monkeypatch.setattr(Batch, "read", read)
     rows = task_rows["moods"]
     alone, together = (generate(model, family.tokenizer, rows, 200, 4, budget) for budget in (1, 10**6))
     assert alone == together
@@ -165,6 +165,6 @@ def test_tolerance_is_far_below_a_plain_lead_and_above_rounding():
 def test_bfloat16_is_sure_and_repeats(family, sources):
     model, tokenizer = load_base(family.path, "bfloat16")
     with autocast(model):
-        runs = [greedy(Prompts(model, sources, tokenizer.pad_token_id), 6, tokenizer.eos_token_id) for _ in range(2)]
+        runs = [greedy(Batch(model, sources, tokenizer.pad_token_id), 6, tokenizer.eos_token_id) for _ in range(2)]
     assert runs[0] == runs[1]
     assert all(runs[0][1])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import gorp.predict
-from gorp.decode import Prompts
+from gorp.decode import Batch
 from gorp.errors import UserError
 from gorp.files import read_jsonl, write_jsonl
 from gorp.models import load_base
@@ -21,13 +21,13 @@ def all_rows(task_rows):
 @pytest.fixture
 def sizes(monkeypatch):
     """The rows of each batch that is read, in turn."""
-    seen, original = [], Prompts.__init__
+    seen, original = [], Batch.__init__
 
     def init(self, model, sources, pad_token_id):
         seen.append(len(sources))
         original(self, model, sources, pad_token_id)
 
-    monkeypatch.setattr(Prompts, "__init__", init)
+    monkeypatch.setattr(Batch, "__init__", init)
     return seen
 
 

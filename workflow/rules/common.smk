@@ -126,7 +126,7 @@ RUN = f"results/{config['run']}"
 STAGE = f"{RUN}/stages/{{suite}}/{{method}}/seed{{seed}}/{{stage}}"
 STAGE_FILES = ("adapter_model.safetensors", "adapter_config.json", "gradient_space.safetensors", "stage.json")
 FULL = config["evaluate"] == "full"
-TABLES = ("summary.csv", "summary.html", "matrix.csv", "accuracy.svg")
+TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.svg")
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 MODEL_SUFFIXES = (".json", ".safetensors", ".model")
 MODEL = f"results/models/{config['model']}" if config["model"] in MADE else config["model"]
