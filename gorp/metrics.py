@@ -11,8 +11,8 @@ Imports neither torch nor transformers nor pandas; rouge-score is loaded when th
 import math
 import string
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 
 Matrix = Sequence[Sequence[float]]
 
@@ -38,70 +38,109 @@ def exact_match(prediction: str, target: str) -> bool:
     return normalise(prediction) == wanted
 
 
+@cache
+def _rouge_scorer(name: str):
+    from rouge_score.rouge_scorer import RougeScorer  # takes most of a second
+
+    from gorp.words import Words
+
+    return RougeScorer([name], tokenizer=Words())
+
+
+def rouge(name: str, prediction: str, target: str) -> float:
+    """The F measure of "rouge1" or "rougeL" in percent, over the words of `gorp.words`; 0 where one text has none."""
+    return 100.0 * _rouge_scorer(name).score(target, prediction)[name].fmeasure
+
+
+# of one prediction and its target, in percent
+SCORES: dict[str, Callable[[str, str], float]] = {
+    "exact_match": lambda prediction, target: 100.0 * exact_match(prediction, target),
+    "rouge1": partial(rouge, "rouge1"),
+    "rougeL": partial(rouge, "rougeL"),
+}
+
+
 # ---- many predictions ----
 
 
-@cache
-def _rouge_scorer():
-    from rouge_score.rouge_scorer import RougeScorer  # takes most of a second
+def tally(name: str, pairs: Sequence[tuple[str, str]]) -> dict[float, int]:
+    """{score in percent: how many of the (prediction, target) pairs have it}, ascending; `name` is one of `SCORES`.
 
-    return RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
-
-
-def rouge(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
-    """Mean F measure of ROUGE-1 and ROUGE-L, with stemming: {"rouge1": percent, "rougeL": percent}.
-
-    Each distinct (prediction, target) is scored once: in classification they are few. ValueError if there are no
-    predictions, or not as many as targets.
+    Each distinct pair is scored once: in classification they are few.
     """
-    if not predictions or len(predictions) != len(targets):
-        raise ValueError(f"ROUGE needs pairs; got {len(predictions)} predictions and {len(targets)} targets")
-    totals = {"rouge1": 0.0, "rougeL": 0.0}
-    for (prediction, target), count in Counter(zip(predictions, targets, strict=True)).items():
-        for name, score in _rouge_scorer().score(target, prediction).items():
-            totals[name] += count * score.fmeasure
-    return {name: 100 * total / len(predictions) for name, total in totals.items()}
+    counts: Counter[float] = Counter()
+    for pair, count in Counter(pairs).items():
+        counts[SCORES[name](*pair)] += count
+    return dict(sorted(counts.items()))
 
 
-def score_predictions(rows: Iterable[Mapping], tasks: Sequence[str] = ()) -> dict[str, dict[str, float]]:
+def mean(counts: Mapping[float, int]) -> float:
+    """The mean score of a tally of at least one row."""
+    return math.fsum(score * count for score, count in counts.items()) / sum(counts.values())
+
+
+def score_predictions(rows: Iterable[Mapping], tasks: Sequence[str] = ()) -> dict[str, dict]:
     """Scores by task, in the order in which the tasks first appear.
 
-    rows: {"task": str, "id": int or str, "prediction": str, "target": str} each. tasks: those that must have rows.
-    Returns {task: {"rows": count, "exact_match": percent, "rouge1": percent, "rougeL": percent}}.
+    rows: {"task": str, "id": int or str, "prediction": str, "target": str} each, and where known "group": str (without
+    it a task is a group of its own) and "likeliest_label": str. tasks: those that must have rows.
+    Returns {task: {"group": str, "rows": count, "exact_match": percent, "rouge1": percent, "rougeL": percent,
+    "tally": {score: {percent of a row, as text: count of such rows}}}}, and "likelihood_match": percent, the exact
+    match of the likeliest labels, where the task has them. The tallies are what a bootstrap over rows needs.
     ValueError names the malformed or repeated row (counting from 1) or the tasks without rows.
     """
-    pairs: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, list[dict]] = {}
     ids = set()
     for number, row in enumerate(rows, start=1):
-        task, key, prediction, target = _fields(row, number)
+        _check_fields(row, number)
+        task, key = row["task"], row["id"]
         if (task, key) in ids:
             raise ValueError(f"prediction row {number}: id {key!r} of task {task!r} appears twice")
         ids.add((task, key))
-        pairs.setdefault(task, []).append((prediction, target))
-    if not pairs:
+        first = found.setdefault(task, [row])[0]
+        if first is not row:
+            found[task].append(row)
+        for name in ("group", "likeliest_label"):
+            if (name in row) != (name in first):
+                raise ValueError(f"prediction row {number}: only some rows of task {task!r} have {name!r}")
+        if row.get("group") != first.get("group"):
+            raise ValueError(f"prediction row {number}: task {task!r} is in {first['group']!r} and {row['group']!r}")
+    if not found:
         raise ValueError("there are no prediction rows to score")
-    if missing := [task for task in tasks if task not in pairs]:
+    if missing := [task for task in tasks if task not in found]:
         raise ValueError(f"no prediction rows for: {', '.join(missing)}")
-    return {task: _score_task(task_pairs) for task, task_pairs in pairs.items()}
+    return {task: _score_task(task, task_rows) for task, task_rows in found.items()}
 
 
-def _fields(row: Mapping, number: int) -> tuple[str, int | str, str, str]:
-    """The four fields of a prediction row, or a ValueError that says what is wrong with which row."""
+def _check_fields(row: Mapping, number: int) -> None:
+    """A ValueError that says what is wrong with which prediction row."""
     if not isinstance(row, Mapping):
         raise ValueError(f"prediction row {number} is not an object: {row!r}")
     for name, kind in (("task", str), ("id", int | str), ("prediction", str), ("target", str)):
         if name not in row:
             raise ValueError(f"prediction row {number} has no {name!r}: {dict(row)!r}")
-        if not isinstance(row[name], kind):
-            wanted = "text" if kind is str else "a number or text"
-            raise ValueError(f"prediction row {number}: {name!r} is {row[name]!r}, not {wanted}")
-    return row["task"], row["id"], row["prediction"], row["target"]
+        _check_kind(row, name, kind, number)
+    for name in ("group", "likeliest_label"):
+        if name in row:
+            _check_kind(row, name, str, number)
 
 
-def _score_task(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
-    predictions, targets = zip(*pairs, strict=True)
-    hits = sum(count for pair, count in Counter(pairs).items() if exact_match(*pair))
-    return {"rows": len(pairs), "exact_match": 100 * hits / len(pairs), **rouge(predictions, targets)}
+def _check_kind(row: Mapping, name: str, kind: type, number: int) -> None:
+    if not isinstance(row[name], kind):
+        wanted = "text" if kind is str else "a number or text"
+        raise ValueError(f"prediction row {number}: {name!r} is {row[name]!r}, not {wanted}")
+
+
+def _score_task(task: str, rows: Sequence[Mapping]) -> dict:
+    pairs = [(row["prediction"], row["target"]) for row in rows]
+    scores = {"group": rows[0].get("group", task), "rows": len(rows)}
+    tallies = {name: tally(name, pairs) for name in SCORES}
+    scores |= {name: mean(counts) for name, counts in tallies.items()}
+    if "likeliest_label" in rows[0]:
+        likeliest = [(row["likeliest_label"], row["target"]) for row in rows]
+        scores["likelihood_match"] = mean(tally("exact_match", likeliest))
+    texts = {name: {str(score): count for score, count in counts.items()} for name, counts in tallies.items()}
+    return {**scores, "tally": texts}
 
 
 # ---- a sequence of tasks ----

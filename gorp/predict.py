@@ -1,17 +1,20 @@
-"""Greedy generation over the test rows of the tasks seen."""
+"""Greedy generation over the test rows of the tasks seen, and on request the likeliest label of each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from peft import PeftModel
 
 from gorp.adapter import read_stage
+from gorp.decode import Batch, greedy, likeliest
 from gorp.errors import UserError
 from gorp.files import read_jsonl, write_jsonl
 from gorp.models import autocast, load_base
 from gorp.progress import Progress
-from gorp.prompts import pad, tokenize
+from gorp.prompts import tokenize
+
+COPIED = ("task", "group", "id", "target")  # of a row, to its prediction
 
 
 def predict(
@@ -21,55 +24,100 @@ def predict(
     output: Path,
     max_source_length: int,
     max_new_tokens: int,
-    batch_size: int,
+    batch_tokens: int,
     dtype: str = "float32",
+    label_likelihood: bool = False,
 ) -> None:
-    """Writes `{"task", "id", "prediction", "target"}` lines for all rows of the data files, in their order.
+    """Writes `{"task", "group", "id", "target", "prediction"}` lines for all rows of the data files, in their order.
 
-    `stage` is loaded by stock peft onto the base model; None predicts with the base model alone (zero-shot).
+    `label_likelihood` adds "likeliest_label" (see `generate`). `stage` is loaded by stock peft onto the base model;
+    None predicts with the base model alone (zero-shot).
     """
     base, tokenizer = load_base(model, dtype)
     if stage is not None:
-        verified = read_stage(stage)
-        for key, value in (("base_model", model), ("dtype", dtype)):
-            if verified.info[key] != value:
-                raise UserError(f"{stage}: its {key} is {verified.info[key]!r}, not {value!r}")
-        base = PeftModel.from_pretrained(base, str(stage)).eval()
+        base = load_stage(base, stage, model, dtype)
     rows = [row for path in data for row in read_jsonl(path)]
     with autocast(base):
-        answers = generate(base, tokenizer, rows, max_source_length, max_new_tokens, batch_size)
+        answers = generate(base, tokenizer, rows, max_source_length, max_new_tokens, batch_tokens, label_likelihood)
     write_jsonl(
         output,
-        (
-            {"task": row["task"], "id": row["id"], "prediction": answer, "target": row["target"]}
-            for row, answer in zip(rows, answers, strict=True)
-        ),
+        ({**{key: row[key] for key in COPIED}, **answer} for row, answer in zip(rows, answers, strict=True)),
     )
 
 
+def load_stage(base, stage: Path, model: str, dtype: str):
+    """The base model with a stage on it. Raises UserError where the stage was made for another one.
+
+    In fp32 the LoRA factors are added to the weights, so that prediction costs the same after any number of tasks; in
+    bf16 they would be rounded away, and stay beside them.
+    """
+    verified = read_stage(stage)
+    for key, value in (("base_model", model), ("dtype", dtype)):
+        if verified.info[key] != value:
+            raise UserError(f"{stage}: its {key} is {verified.info[key]!r}, not {value!r}")
+    tuned = PeftModel.from_pretrained(base, str(stage)).eval()
+    return tuned.merge_and_unload() if base.dtype == torch.float32 else tuned
+
+
 @torch.inference_mode()
-def generate(model, tokenizer, rows: Sequence[dict], max_source_length: int, max_new_tokens: int, batch_size: int):
-    """The generated text of each row, in the order of `rows`; batches hold rows of like length."""
-    decoder_only = not model.config.is_encoder_decoder
-    sources = [e.source for e in tokenize(rows, tokenizer, max_source_length)]
-    order = sorted(range(len(rows)), key=lambda i: len(sources[i]), reverse=True)
-    answers = [""] * len(rows)
-    with Progress("predict", len(rows)) as progress:
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            ids = pad([sources[i] for i in batch], tokenizer.pad_token_id, left=decoder_only)
-            mask = pad([[1] * len(sources[i]) for i in batch], 0, left=decoder_only)
-            out = model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                do_sample=False,
-                num_beams=1,
-                max_new_tokens=max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-            )
-            new = out[:, ids.shape[1] :] if decoder_only else out
-            for i, text in zip(batch, tokenizer.batch_decode(new, skip_special_tokens=True), strict=True):
-                answers[i] = text.strip()
+def generate(
+    model,
+    tokenizer,
+    rows: Sequence[dict],
+    max_source_length: int,
+    max_new_tokens: int,
+    batch_tokens: int,
+    label_likelihood: bool = False,
+) -> list[dict]:
+    """`{"prediction": text}` of each rendered row, in their order: what the model generates greedily for it alone.
+
+    A batch holds rows of the same labels and like length, at most `batch_tokens` tokens of padded prompts and answers;
+    a row over that has one of its own. Rows with the same prompt are answered once. In fp32 a row where rounding, which
+    differs from batch to batch, might decide between two tokens is done again alone: the answers do not depend on
+    `batch_tokens`. In bf16 they may, where two tokens are nearly equal.
+    `label_likelihood` adds "likeliest_label", that of the row's labels with the largest log-likelihood (see
+    `gorp.decode.label_log_likelihoods`); rows without labels (generation tasks) get none.
+    """
+    sources = [tuple(example.source) for example in tokenize(rows, tokenizer, max_source_length)]
+    prompts = [(source, tuple(row["labels"])) for source, row in zip(sources, rows, strict=True)]
+    answers: dict[tuple, dict] = {}
+    with Progress("predict", len(set(prompts))) as progress:
+        for batch in batches(prompts, batch_tokens, max_new_tokens):
+            found, sure = answer(model, tokenizer, batch, max_new_tokens, label_likelihood)
+            for i, prompt in enumerate(batch):
+                if len(batch) > 1 and not sure[i]:
+                    found[i] = answer(model, tokenizer, [prompt], max_new_tokens, label_likelihood)[0][0]
+                answers[prompt] = found[i]
             progress.advance(len(batch))
-    return answers
+    return [answers[prompt] for prompt in prompts]
+
+
+def batches(prompts: Sequence[tuple], batch_tokens: int, max_new_tokens: int) -> Iterator[list[tuple]]:
+    """Distinct prompts (token ids, labels) in batches of the same labels, the longest first."""
+    batch: list[tuple] = []
+    for prompt in sorted(set(prompts), key=lambda prompt: (prompt[1], -len(prompt[0]), prompt[0])):
+        longest = len((batch or [prompt])[0][0])
+        full = (len(batch) + 1) * (longest + max_new_tokens) > batch_tokens
+        if batch and (full or prompt[1] != batch[0][1]):
+            yield batch
+            batch = []
+        batch.append(prompt)
+    if batch:
+        yield batch
+
+
+def answer(
+    model, tokenizer, batch: Sequence[tuple], max_new_tokens: int, label_likelihood: bool
+) -> tuple[list[dict], list[bool]]:
+    """What `generate` returns for one batch of `batches`, and of which rows it is sure."""
+    labels = batch[0][1]
+    prompts = Batch(model, [source for source, _ in batch], tokenizer.pad_token_id)
+    found, sure = [{} for _ in batch], [True] * len(batch)
+    if label_likelihood and labels:
+        ids = tokenizer(list(labels), add_special_tokens=False)["input_ids"]
+        numbers, sure = likeliest(prompts, [[*label, tokenizer.eos_token_id] for label in ids])
+        found = [{"likeliest_label": labels[number]} for number in numbers]
+    tokens, decided = greedy(prompts, max_new_tokens, tokenizer.eos_token_id)
+    texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)
+    answers = [{"prediction": text.strip(), **label} for text, label in zip(texts, found, strict=True)]
+    return answers, [a and b for a, b in zip(sure, decided, strict=True)]

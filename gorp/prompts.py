@@ -25,7 +25,7 @@ def render(
     labels: Sequence[str],
     shots: Sequence[dict] = (),
 ) -> dict:
-    """One row as the model reads it: `{"task", "id", "source", "target", "sentence_at"}`.
+    """One row as the model reads it: `{"task", "group", "id", "source", "target", "labels", "sentence_at"}`.
 
     `sentence_at` is the span [start, end) of the sentence within `source`: what may be cut when a prompt is too long.
     `shots` are rows shown as examples, with their answers, before the sentence; `shots_at`, there if they are, holds
@@ -43,7 +43,8 @@ def render(
         spans.append([start, len(head)])
     source = f"{head}{row['sentence']}\nAnswer:"
     span = [len(head), len(head) + len(row["sentence"])]
-    rendered = {"task": task, "id": number, "source": source, "target": row["label"], "sentence_at": span}
+    names = {"task": task, "group": group, "id": number, "labels": list(labels)}
+    rendered = {**names, "source": source, "target": row["label"], "sentence_at": span}
     return {**rendered, "shots_at": spans} if spans else rendered
 
 

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from gorp import metrics
 from gorp.files import replacing
+from gorp.intervals import interval
 
 Scores = Mapping[str, Mapping[str, float]]  # the content of a scores file: {task: {"rows", "exact_match", ...}}
 
@@ -55,10 +56,11 @@ def aggregate(
 
     declared: {task: name of its score}; the others are scored by exact match.
     summary: order, method, seed, model, benchmark, scores (their name, or task=name of each where they differ), the
-        metrics of `gorp.metrics` over each task's own score, zero_shot (mean over the tasks), final_<task> for each
-        task, parameters trained in the last stage, seconds (sum) and peak memory (largest).
-    matrix: method, seed, stage (0: zero-shot), trained ("" at 0), task, seen, rows, exact_match, rouge1, rougeL, score
-        (the name of the task's own).
+        metrics of `gorp.metrics` over each task's own score (AA_low, AA_high: a bootstrap interval of AA), zero_shot
+        (mean over the tasks), final_<task> for each task, parameters trained in the last stage, seconds (sum) and peak
+        memory (largest).
+    matrix: method, seed, stage (0: zero-shot), trained ("" at 0), task, group, seen, rows, exact_match, rouge1, rougeL,
+        likelihood_match where a task has it, score (the name of the task's own), low and high (its bootstrap interval).
     ValueError says which run lacks what.
     """
     if not tasks or len(set(tasks)) != len(tasks):
@@ -67,39 +69,48 @@ def aggregate(
     if not runs or len(set(names)) != len(names):
         raise ValueError(f"{order_name} needs runs, each method and seed once; got {names}")
     own = {task: (declared or {}).get(task, "exact_match") for task in tasks}
-    matrix = pd.DataFrame([row for run in runs for row in _matrix_rows(tasks, run)])
-    matrix["score"] = matrix["task"].map(own)
+    matrix = pd.DataFrame([row for run in runs for row in _matrix_rows(tasks, run, own)])
     summary = pd.DataFrame([{"order": order_name, **_summary_row(tasks, run, own)} for run in runs])
     return summary, matrix
 
 
-def _matrix_rows(tasks: Sequence[str], run: Run) -> list[dict]:
+def _matrix_rows(tasks: Sequence[str], run: Run, own: Mapping[str, str]) -> list[dict]:
     """Zero-shot, then after each stage the tasks seen and the one that comes next."""
     _check_lengths(run, len(tasks))
-    rows = [_matrix_row(run, 0, "", task, False, run.zero_shot) for task in tasks]
+    rows = [_matrix_row(run, own, 0, "", task, False, run.zero_shot) for task in tasks]
     for i, trained in enumerate(tasks):
         own_alone = i + 1 < len(tasks) and list(run.stage_scores[i]) == [trained]
         seen = [trained] if own_alone else tasks[: i + 1]
-        rows += [_matrix_row(run, i + 1, trained, task, True, run.stage_scores[i]) for task in seen]
-        rows += [_matrix_row(run, i + 1, trained, task, False, run.forward_scores[i]) for task in tasks[i + 1 : i + 2]]
+        rows += [_matrix_row(run, own, i + 1, trained, task, True, run.stage_scores[i]) for task in seen]
+        rows += [
+            _matrix_row(run, own, i + 1, trained, task, False, run.forward_scores[i]) for task in tasks[i + 1 : i + 2]
+        ]
     return rows
 
 
-def _matrix_row(run: Run, stage: int, trained: str, task: str, seen: bool, scores: Scores) -> dict:
+def _matrix_row(
+    run: Run, own: Mapping[str, str], stage: int, trained: str, task: str, seen: bool, scores: Scores
+) -> dict:
     place = f"{run.method}, seed {run.seed}, stage {stage}"
     if task not in scores:
         raise ValueError(f"{place}: no scores of {task}; there are: {', '.join(scores) or 'none'}")
-    values = {
-        name: _get(scores[task], name, f"{place}, {task}") for name in ("rows", "exact_match", "rouge1", "rougeL")
-    }
+    names = ("group", "rows", "exact_match", "rouge1", "rougeL", "tally")
+    values = {name: _get(scores[task], name, f"{place}, {task}") for name in names}
+    low, high = interval([_get(values.pop("tally"), own[task], f"{place}, {task}, tally")])
+    likelihood = {name: scores[task][name] for name in ("likelihood_match",) if name in scores[task]}
     return {
         "method": run.method,
         "seed": run.seed,
         "stage": stage,
         "trained": trained,
         "task": task,
+        "group": values.pop("group"),
         "seen": seen,
         **values,
+        **likelihood,
+        "score": own[task],
+        "low": low,
+        "high": high,
     }
 
 
@@ -110,6 +121,8 @@ def _summary_row(tasks: Sequence[str], run: Run, own: Mapping[str, str]) -> dict
     ]
     forward = [scores[task][own[task]] for task, scores in zip(tasks[1:], run.forward_scores, strict=True)]
     zero_shot = [run.zero_shot[task][own[task]] for task in tasks]
+    final = run.stage_scores[-1]
+    low, high = interval([final[task]["tally"][own[task]] for task in tasks])
     stages = [(stage, f"{run.method}, seed {run.seed}, stage.json {i}") for i, stage in enumerate(run.stages, start=1)]
     last, last_place = stages[-1]
     trainable = _get(last, "trainable", last_place)
@@ -120,7 +133,9 @@ def _summary_row(tasks: Sequence[str], run: Run, own: Mapping[str, str]) -> dict
         "benchmark": run.benchmark,
         "scores": names.pop() if len(names := set(own.values())) == 1 else " ".join(f"{t}={own[t]}" for t in tasks),
         "AA": metrics.average_accuracy(a),
-        "AA_micro": metrics.micro_average(a, [run.stage_scores[-1][task]["rows"] for task in tasks]),
+        "AA_low": low,
+        "AA_high": high,
+        "AA_micro": metrics.micro_average(a, [final[task]["rows"] for task in tasks]),
         "BWT": metrics.backward_transfer(a),
         "FM": metrics.forgetting(a),
         "LA": metrics.learning_accuracy(a),

@@ -1,4 +1,4 @@
-"""Tables and figure of one order: summary.csv, matrix.csv, both as summary.html, and accuracy.svg."""
+"""Tables and figure of one order: summary.csv, matrix.csv, groups.csv, all as summary.html, and accuracy.svg."""
 
 import argparse
 from pathlib import Path
@@ -32,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from gorp.benchmark import SCORES
+    from gorp.groups import group_table
     from gorp.page import order_tables, write_page
-    from gorp.report import accuracy_figure, aggregate, save_figure, write_tables
+    from gorp.report import accuracy_figure, aggregate, save_figure, write_table, write_tables
     from gorp.results import read_run
 
     declared = dict(pair.rpartition("=")[::2] for pair in args.scores)
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> None:
     except ValueError as error:
         raise UserError(str(error)) from None
     write_tables(summary, matrix, args.output)
-    write_page(
-        args.output / "summary.html", f"{args.order}: {args.model} on {args.benchmark}", order_tables(summary, matrix)
-    )
+    groups = group_table(args.tasks, matrix)
+    write_table(groups, args.output / "groups.csv")
+    tables = {**order_tables(summary, matrix), "Scores by group of tasks, macro and micro": groups}
+    write_page(args.output / "summary.html", f"{args.order}: {args.model} on {args.benchmark}", tables)
     save_figure(accuracy_figure(matrix, args.order), args.output / "accuracy.svg")

@@ -7,7 +7,7 @@ from gorp.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("benchmark", metavar="PATH", help="'bundled', 'official' once fetched, or a folder of GROUP/DATASET folders")
+    parser.add_argument("benchmark", metavar="PATH", help="'bundled', 'official' (fetched), or a folder of data sets")
     parser.add_argument("--model", help="a folder or a hub id, whose tokenizer counts tokens (default: characters)")
     parser.add_argument("--max-source-length", type=int, help="tokens of a prompt (default: 512); needs --model")
     parser.add_argument("--json", action="store_true", help="for programs: all counts, errors and warnings")

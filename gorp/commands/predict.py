@@ -13,8 +13,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="rendered rows, one file a task")
     parser.add_argument("--max-source-length", type=int, default=512, help="tokens of a prompt (default: 512)")
     parser.add_argument("--max-new-tokens", type=int, default=50, help="tokens of an answer (default: 50)")
-    parser.add_argument("--batch-size", type=int, default=32, help="rows at a time (default: 32)")
-    add_common(parser, "JSON lines: task, id, prediction, target")
+    parser.add_argument(
+        "--batch-tokens",
+        type=int,
+        default=8192,
+        help="tokens of a batch, padded prompts and answers; bounds memory (default: 8192)",
+    )
+    parser.add_argument(
+        "--label-likelihood", action="store_true", help="find the likeliest label of each row too, beside the answer"
+    )
+    add_common(parser, "JSON lines: task, group, id, target, prediction, and likeliest_label on request")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -28,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
         args.output,
         args.max_source_length,
         args.max_new_tokens,
-        args.batch_size,
+        args.batch_tokens,
         args.dtype,
+        args.label_likelihood,
     )

@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shots", type=int, default=0, help="train rows shown as examples in each prompt (default: 0)")
     parser.add_argument("--min-rows", type=int, default=0, help="train: repeat rows up to this number (default: 0)")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
-    parser.add_argument("--output", type=Path, required=True, help="JSON lines: task, id, source, target, sentence_at")
+    fields = "JSON lines: task, group, id, source, target, labels, sentence_at"
+    parser.add_argument("--output", type=Path, required=True, help=fields)
 
 
 def number_or_drawn(text: str) -> int | str:

@@ -37,7 +37,7 @@ def test_comments_and_docstrings_change_nothing(package):
         ("optimizer.py", "lr: float = 1e-3", "lr: float = 2e-3", {"train"}),
         ("methods/gorp.py", "new_lora = True", "new_lora = False", {"train"}),
         ("prompts.py", "IGNORED = -100", "IGNORED = -101", {"train", "predict", "embedded"}),
-        ("predict.py", "num_beams=1", "num_beams=2", {"predict"}),
+        ("predict.py", "skip_special_tokens=True", "skip_special_tokens=False", {"predict"}),
         ("metrics.py", "def exact_match", "def exactly_matched", {"score"}),
         ("embedded.py", "VOCABULARY = 4096", "VOCABULARY = 4097", {"embedded"}),
         ("smollm2.py", "individual_digits=True", "individual_digits=False", {"smollm2"}),

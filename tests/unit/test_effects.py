@@ -48,7 +48,7 @@ EFFECTS = {
     "weight_decay": effect(0.5),
     "gradient_checkpointing": effect(True, MEMORY),
     "max_source_length": effect(50),
-    "max_target_length": effect(1, "max_target_length: the target 'Good' of moods has"),
+    "max_target_length": effect(1, "max_target_length: the target 'Good' of moods, row 1, has"),
     "lora_r": effect(3),
     "lora_alpha": effect(4.0),
     "lora_dropout": effect(0.5),

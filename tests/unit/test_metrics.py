@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pytest
 
+import gorp.benchmark
 from gorp.metrics import (
+    SCORES,
     average_accuracy,
     backward_transfer,
     exact_match,
     forgetting,
     forward_transfer,
     learning_accuracy,
+    mean,
     micro_average,
     normalise,
     rouge,
     score_predictions,
+    tally,
 )
 
 PUBLISHED = json.loads(Path(__file__).parents[1].joinpath("data/published_matrices.json").read_text())["runs"]
@@ -72,20 +76,25 @@ def test_exact_match(prediction, target, expected):
         ("b a", "a b", 100, 50),
         ("positive", "negative", 0, 0),
         ("", "positive", 0, 0),
+        ("-", "-", 0, 0),  # no word in either
+        ("今天下雨", "今天晴", 400 / 7, 400 / 7),  # letters: precision 2/4, recall 2/3
+        ("雨今天", "今天雨", 100, 200 / 3),
+        ("было холодно", "Было тепло.", 50, 50),  # words, in another alphabet
+        ("ดี", "ไม่ดี", 50, 50),  # letters with their marks: precision 1, recall 1/3
     ],
 )
 def test_rouge_by_hand(prediction, target, rouge1, rouge_l):
-    assert rouge([prediction], [target]) == pytest.approx({"rouge1": rouge1, "rougeL": rouge_l})
+    assert rouge("rouge1", prediction, target) == pytest.approx(rouge1)
+    assert rouge("rougeL", prediction, target) == pytest.approx(rouge_l)
 
 
-def test_rouge_counts_repeated_pairs():
-    assert rouge(["a", "a", "a", "b a"], ["a", "a", "a", "a b"]) == pytest.approx({"rouge1": 100, "rougeL": 87.5})
-
-
-@pytest.mark.parametrize("arguments", [([], []), (["a"], []), (["a"], ["a", "b"])])
-def test_rouge_refuses_what_is_no_pair(arguments):
-    with pytest.raises(ValueError, match="pairs"):
-        rouge(*arguments)
+def test_mean_scores_count_repeated_pairs():
+    pairs = [("a", "a")] * 3 + [("b a", "a b")]
+    tallies = {name: tally(name, pairs) for name in SCORES}
+    assert tallies["exact_match"] == {0.0: 1, 100.0: 3}
+    assert list(tallies["rougeL"].items()) == [(50.0, 1), (100.0, 3)]
+    means = {name: mean(counts) for name, counts in tallies.items()}
+    assert means == pytest.approx({"exact_match": 75, "rouge1": 100, "rougeL": 87.5})
 
 
 def test_score_predictions_by_task_in_order_of_appearance():
@@ -99,13 +108,38 @@ def test_score_predictions_by_task_in_order_of_appearance():
     scores = score_predictions(iter(rows))
     assert list(scores) == ["amazon", "agnews"]
     third = (1 + 1 + 2 / 3) / 4 * 100
-    assert scores["amazon"] == pytest.approx({"rows": 4, "exact_match": 50, "rouge1": third, "rougeL": third})
-    assert scores["agnews"] == {"rows": 1, "exact_match": 100, "rouge1": 100, "rougeL": 100}
+    own = {"group": "amazon", "rows": 4}  # without a group a task is one of its own
+    assert {key: scores["amazon"].pop(key) for key in own} == own
+    counts = {"exact_match": {"0.0": 2, "100.0": 2}}
+    counts |= {key: {"0.0": 1, "66.66666666666666": 1, "100.0": 2} for key in ("rouge1", "rougeL")}
+    assert scores["amazon"].pop("tally") == counts
+    assert scores["agnews"].pop("tally") == {key: {"100.0": 1} for key in SCORES}
+    assert scores["amazon"] == pytest.approx({"exact_match": 50, "rouge1": third, "rougeL": third})
+    assert scores["agnews"] == {"group": "agnews", "rows": 1, "exact_match": 100, "rouge1": 100, "rougeL": 100}
+
+
+def test_groups_and_likeliest_labels():
+    rows = [
+        {**row("negative", id=1), "group": "SC", "likeliest_label": "Positive"},
+        {**row("positive", id=2), "group": "SC", "likeliest_label": "negative"},
+        {**row("positive", id=3), "group": "SC", "likeliest_label": "positive"},
+        {**row("A", "A", task="COPA"), "group": "COPA"},
+    ]
+    scores = score_predictions(rows)
+    assert {task: found["group"] for task, found in scores.items()} == {"amazon": "SC", "COPA": "COPA"}
+    assert scores["amazon"]["likelihood_match"] == scores["amazon"]["exact_match"] == pytest.approx(200 / 3)
+    assert score_predictions(rows[:2])["amazon"]["likelihood_match"] == 50
+    assert "likelihood_match" not in scores["COPA"]
 
 
 def test_empty_predictions_are_wrong_not_an_error():
-    zero = {"rows": 2, "exact_match": 0, "rouge1": 0, "rougeL": 0}
+    zero = {"group": "amazon", "rows": 2, "exact_match": 0, "rouge1": 0, "rougeL": 0}
+    zero["tally"] = {key: {"0.0": 2} for key in SCORES}
     assert score_predictions([row("", id=1), row("  ", id=2)]) == {"amazon": zero}
+
+
+def test_scores_are_named_as_tasks_name_them():
+    assert tuple(SCORES) == gorp.benchmark.SCORES
 
 
 @pytest.mark.parametrize(
@@ -117,11 +151,19 @@ def test_empty_predictions_are_wrong_not_an_error():
         ({**row(), "id": None}, "row 2: 'id' is None"),
         (["amazon"], "row 2 is not an object"),
         (row(), "row 2: id 0 of task 'amazon' appears twice"),
+        ({**row(id=1), "group": "SC"}, "row 2: only some rows of task 'amazon' have 'group'"),
+        ({**row(id=1), "likeliest_label": "A"}, "row 2: only some rows of task 'amazon' have 'likeliest_label'"),
+        ({**row(id=1), "likeliest_label": 3}, "row 2: 'likeliest_label' is 3, not text"),
     ],
 )
 def test_malformed_row_is_named(bad, message):
     with pytest.raises(ValueError, match=message):
         score_predictions([row(), bad])
+
+
+def test_a_task_in_two_groups_is_refused():
+    with pytest.raises(ValueError, match="row 2: task 'amazon' is in 'SC' and 'TC'"):
+        score_predictions([{**row(id=1), "group": "SC"}, {**row(id=2), "group": "TC"}])
 
 
 def test_tasks_without_rows_are_named():

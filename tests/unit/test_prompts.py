@@ -24,14 +24,16 @@ def test_rendered_text():
         {"label": "Good", "sentence": "Fine."}, 4, "amazon", "SC", "Choose one from the option.\n", ["Good", "Bad"]
     )
     source = "Task:SC\nDataset:amazon\nChoose one from the option.\nOption: Good, Bad \nFine.\nAnswer:"
-    assert row == {"task": "amazon", "id": 4, "source": source, "target": "Good", "sentence_at": [70, 75]}
+    names = {"task": "amazon", "group": "SC", "id": 4}
+    assert row == {**names, "source": source, "target": "Good", "labels": ["Good", "Bad"], "sentence_at": [70, 75]}
     assert source[70:75] == "Fine."
 
 
 def test_rendered_text_without_an_instruction():
     row = render({"label": "A", "sentence": "Why? A: x. B: y."}, 0, "COPA", "COPA", "", ["A", "B"])
     source = "Task:COPA\nDataset:COPA\nWhy? A: x. B: y.\nAnswer:"
-    assert row == {"task": "COPA", "id": 0, "source": source, "target": "A", "sentence_at": [23, 39]}
+    names = {"task": "COPA", "group": "COPA", "id": 0}
+    assert row == {**names, "source": source, "target": "A", "labels": ["A", "B"], "sentence_at": [23, 39]}
 
 
 def test_tokens_are_the_text(family, task_rows):

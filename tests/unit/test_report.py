@@ -6,15 +6,32 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gorp.intervals import interval
 from gorp.report import Run, _apart, accuracy_figure, aggregate, save_figure, write_tables
 
 TASKS = ["b", "a", "c"]  # not in alphabetical order: columns follow the order of training
 ROWS = {"b": 100, "a": 100, "c": 200}
+GROUPS = {"b": "X", "a": "Y", "c": "X"}
+
+
+def tallies(rows, exact_match):
+    """As the rows of exact match are; of ROUGE all rows alike, or all but two."""
+    hits = round(rows * exact_match / 100)
+    alike = {str(exact_match + 1): rows}
+    spread = {str(exact_match + 0.5): rows - 2, "0.0": 1, str(2 * exact_match + 1): 1}
+    return {"exact_match": {"0.0": rows - hits, "100.0": hits}, "rouge1": alike, "rougeL": spread}
 
 
 def scores(**exact_match):
     return {
-        task: {"rows": ROWS[task], "exact_match": value, "rouge1": value + 1, "rougeL": value + 0.5}
+        task: {
+            "group": GROUPS[task],
+            "rows": ROWS[task],
+            "exact_match": value,
+            "rouge1": value + 1,
+            "rougeL": value + 0.5,
+            "tally": tallies(ROWS[task], value),
+        }
         for task, value in exact_match.items()
     }
 
@@ -45,6 +62,10 @@ def test_summary_columns_and_values():
     summary, _ = aggregate("order1", TASKS, [run(), run("lora"), run(seed=2)])
     assert summary[["method", "seed"]].values.tolist() == [["gorp", 1], ["lora", 1], ["gorp", 2]]
     first = summary.iloc[0].to_dict()
+    low, high = interval(
+        [scores(**{task: value})[task]["tally"]["exact_match"] for task, value in zip(TASKS, (70, 40, 80), strict=True)]
+    )
+    assert 57 < low < 60 < 66 < high < 69
     assert first == pytest.approx(
         {
             "order": "order1",
@@ -54,6 +75,8 @@ def test_summary_columns_and_values():
             "benchmark": "bundled",
             "scores": "exact_match",
             "AA": 190 / 3,
+            "AA_low": low,
+            "AA_high": high,
             "AA_micro": 67.5,
             "BWT": 0,
             "FM": 20,
@@ -70,7 +93,7 @@ def test_summary_columns_and_values():
         }
     )
     before = ["order", "method", "seed", "model", "benchmark", "scores"]
-    metrics = ["AA", "AA_micro", "BWT", "FM", "LA", "FWT", "zero_shot"]
+    metrics = ["AA", "AA_low", "AA_high", "AA_micro", "BWT", "FM", "LA", "FWT", "zero_shot"]
     after = ["trainable_lora", "trainable_full_rank", "train_seconds", "peak_memory_mb"]
     assert list(summary) == [*before, *metrics, "final_b", "final_a", "final_c", *after]
 
@@ -85,7 +108,12 @@ def test_each_task_counts_by_its_own_score():
     for name in ("AA", "AA_micro", "BWT", "FM", "LA", "FWT", "zero_shot"):
         assert summary.loc[0, name] - plain.loc[0, name] == pytest.approx(more.get(name, 0)), name
     assert dict(zip(mixed["task"], mixed["score"], strict=True)) == {"b": "exact_match", "a": "rougeL", "c": "rouge1"}
-    assert mixed.drop(columns="score").equals(matrix.drop(columns="score"))
+    assert mixed.drop(columns=["score", "low", "high"]).equals(matrix.drop(columns=["score", "low", "high"]))
+    final = mixed.iloc[-3:].set_index("task")
+    assert final.loc["c", ["low", "high"]].tolist() == pytest.approx([81, 81])
+    assert tuple(final.loc["a", ["low", "high"]]) == interval([tallies(100, 40)["rougeL"]])
+    own = [tallies(ROWS[t], v)[s] for t, v, s in (("b", 70, "exact_match"), ("a", 40, "rougeL"), ("c", 80, "rouge1"))]
+    assert tuple(summary.loc[0, ["AA_low", "AA_high"]]) == interval(own)
     summary, _ = aggregate("order1", TASKS, [run()], dict.fromkeys(TASKS, "rougeL"))
     assert summary.loc[0, "scores"] == "rougeL"
 
@@ -100,8 +128,13 @@ def test_one_score_of_its_own_changes_what_compares_stages():
 
 def test_matrix_holds_zero_shot_seen_and_next_task():
     _, matrix = aggregate("order1", TASKS, [run()])
-    columns = ["method", "seed", "stage", "trained", "task", "seen", "rows", "exact_match", "rouge1", "rougeL", "score"]
+    columns = ["method", "seed", "stage", "trained", "task", "group", "seen", "rows"]
+    columns += ["exact_match", "rouge1", "rougeL", "score", "low", "high"]
     assert list(matrix) == columns
+    assert matrix["group"].tolist() == [GROUPS[task] for task in matrix["task"]]
+    bounds = matrix.iloc[-2][["low", "high"]].tolist()
+    assert tuple(bounds) == interval([tallies(100, 40)["exact_match"]])
+    assert 29 < bounds[0] < 32 < 48 < bounds[1] < 51
     assert matrix[["stage", "trained", "task", "seen", "exact_match"]].values.tolist() == [
         [0, "", "b", False, 5],
         [0, "", "a", False, 10],
@@ -118,6 +151,17 @@ def test_matrix_holds_zero_shot_seen_and_next_task():
     assert matrix.iloc[-1][["rows", "rouge1", "rougeL"]].tolist() == [200, 81, 80.5]
 
 
+def test_likelihood_stands_beside_and_changes_nothing_else(tmp_path):
+    both = scores(b=5.0, a=10.0, c=30.0)
+    both["a"]["likelihood_match"] = 77.0
+    (plain, before), (summary, matrix) = (
+        aggregate("order1", TASKS, [replace(run(), zero_shot=zero)]) for zero in (scores(b=5.0, a=10.0, c=30.0), both)
+    )
+    pd.testing.assert_frame_equal(summary, plain)
+    pd.testing.assert_frame_equal(matrix.drop(columns="likelihood_match"), before)
+    assert matrix["likelihood_match"].dropna().to_dict() == {1: 77.0}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -126,7 +170,9 @@ def test_matrix_holds_zero_shot_seen_and_next_task():
         ({"stages": []}, "need 3 stages; got 0"),
         ({"zero_shot": scores(b=5.0, c=1.0)}, "gorp, seed 1, stage 0: no scores of a; there are: b, c"),
         ({"forward_scores": [scores(c=1.0), scores(c=1.0)]}, "stage 1: no scores of a"),
-        ({"zero_shot": {"b": {"rows": 1}}}, "stage 0, b: no 'exact_match'"),
+        ({"zero_shot": {"b": {"rows": 1, "group": "X"}}}, "stage 0, b: no 'exact_match'"),
+        ({"zero_shot": {"b": {"rows": 1}}}, "stage 0, b: no 'group'"),
+        ({"zero_shot": {"b": {**scores(b=5.0)["b"], "tally": {}}}}, "stage 0, b, tally: no 'exact_match'"),
         ({"stages": [{"seconds": 1.0}] * 3}, "stage.json 3: no 'trainable'"),
     ],
 )
@@ -176,11 +222,11 @@ def test_tables_have_the_same_bytes_and_fixed_decimals(tmp_path):
         assert b"\r" not in content and content.endswith(b"\n")
     lines = (tmp_path / "one/summary.csv").read_text().splitlines()
     assert lines[1] == (
-        "order1,gorp,1,tiny,bundled,exact_match,63.3333,67.5000,0.0000,20.0000,63.3333,7.5000,15.0000,"
+        "order1,gorp,1,tiny,bundled,exact_match,63.3333,58.6667,68.0000,67.5000,0.0000,20.0000,63.3333,7.5000,15.0000,"
         "70.0000,40.0000,80.0000,10,9,6.8,812.0"
     )
     assert (tmp_path / "one/matrix.csv").read_text().splitlines()[1] == (
-        "gorp,1,0,,b,False,100,5.0000,6.0000,5.5000,exact_match"
+        "gorp,1,0,,b,X,False,100,5.0000,6.0000,5.5000,exact_match,1.0000,10.0000"
     )
 
 

@@ -201,15 +201,21 @@ def test_labels_from_the_train_rows(copied):
 
 def test_prediction_settings(copied):
     assert plan(copied, prediction={"max_new_tokens": 4}) == all_of("abc", *EVERY_PREDICTION)
+    assert plan(copied, prediction={"label_likelihood": True}) == all_of("abc", *EVERY_PREDICTION)
+
+
+def test_the_size_of_batches(copied):
+    assert plan(copied, prediction={"batch_tokens": 100}) == []
 
 
 @pytest.mark.parametrize(
     ("module", "old", "new", "expected"),
     [
-        ("metrics", "100 * hits", "99 * hits", sorted([*scores(EVERY_PREDICTION), *all_of("abc")])),
+        ("metrics", "100.0 * exact_match", "99.0 * exact_match", sorted([*scores(EVERY_PREDICTION), *all_of("abc")])),
         ("report", '"AA": metrics', '"A": metrics', all_of("abc")),
         ("page", "#f2f5f8", "#ffffff", all_of("abc")),
-        ("predict", "num_beams=1", "num_beams=2", all_of("abc", *EVERY_PREDICTION)),
+        ("predict", "text.strip()", "text.lstrip()", all_of("abc", *EVERY_PREDICTION)),
+        ("decode", "ROUNDING = 512", "ROUNDING = 256", all_of("abc", *EVERY_PREDICTION)),
         ("train", "len(row.source))", "-len(row.source))", None),
         ("methods/gorp", "new_lora = True", "new_lora = False", None),
         ("methods/seqlora", "new_lora = False", "new_lora = True", []),

@@ -19,6 +19,8 @@ from transformers import T5ForConditionalGeneration
         ({"model": "./nowhere"}, "config: model: ./nowhere: no such folder"),
         ({"benchmark": "nowhere"}, "config: benchmark: nowhere: no such folder"),
         ({"methods": ["grop"]}, "config: methods: grop: method: no method 'grop'; did you mean gorp?"),
+        ({"prediction": {"batch_tokens": 0}}, "config: prediction.batch_tokens: 0 is less than the minimum of 1"),
+        ({"prediction": {"batch_size": 8}}, "'batch_size' was unexpected"),
         ({"run": "../up"}, "config: run: '../up' does not match"),
         ({"prompts": {"shots": -1}}, "config: prompts.shots: -1 is less than the minimum of 0"),
         ({"prompts": {"instruction": "all"}}, "config: prompts.instruction: 'all' is not valid under any"),
@@ -63,7 +65,7 @@ def test_the_smollm2_preset_plans_order1_on_that_model():
         assert "--model results/models/smollm2-135m " in command
         assert "results/smollm2-135m/stages/standard/gorp/seed0/dbpedia" in command
         assert {"lora_r=8", "rank=8", "energy=0.9", "project_update=False"} <= set(command.split())
-    assert len(re.findall("gorp predict .* --max-new-tokens=50 --batch-size=16 ", done.stdout)) == 4 + 4 + 3
+    assert len(re.findall("gorp predict .* --max-new-tokens=50 --batch-tokens 4096 ", done.stdout)) == 4 + 4 + 3
 
 
 def test_all_six_orders_share_their_first_stages():

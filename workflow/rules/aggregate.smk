@@ -26,6 +26,13 @@ rule aggregate:
             subcategory="{order}",
             labels={"order": "{order}", "what": "scores by stage (CSV)"},
         ),
+        groups=report(
+            f"{RUN}/{{order}}/groups.csv",
+            caption="../report/groups.rst",
+            category="Orders",
+            subcategory="{order}",
+            labels={"order": "{order}", "what": "scores by group"},
+        ),
         figure=report(
             f"{RUN}/{{order}}/accuracy.svg",
             caption="../report/accuracy.rst",
@@ -49,7 +56,7 @@ rule aggregate:
         benchmark=config["benchmark"],
         evaluate=config["evaluate"],
         folder=lambda w: f"{RUN}/{w.order}",
-        code=code_digest("gorp.results", "gorp.report", "gorp.page"),
+        code=code_digest("gorp.results", "gorp.report", "gorp.groups", "gorp.page"),
     message:
         "Aggregate {wildcards.order}"
     shell:

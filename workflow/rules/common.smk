@@ -146,7 +146,7 @@ RUN = f"results/{config['run']}"
 STAGE = f"{RUN}/stages/{{suite}}/{{method}}/seed{{seed}}/{{stage}}"
 STAGE_FILES = ("adapter_model.safetensors", "adapter_config.json", "gradient_space.safetensors", "stage.json")
 FULL = config["evaluate"] == "full"
-TABLES = ("summary.csv", "summary.html", "matrix.csv", "accuracy.svg")
+TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.svg")
 AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")
 AUDIT = rf"audit/[\w-]+/seed\d+/({'|'.join(AUDIT_FILES)})"  # below an order's folder, METHOD/seedN
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")

@@ -3,15 +3,17 @@
 
 PREDICT = (
     "gorp predict --model {params.model:q} --dtype {params.dtype} {params.stage:q} --data {input.data:q} {params.options:q}"
-    " --threads {threads} --output {output:q} 2>&1 | tee {log:q}"
+    " --batch-tokens {resources.batch_tokens} --threads {threads} --output {output:q} 2>&1 | tee {log:q}"
 )
 PREDICT_CODE = code_digest("gorp.predict")
 SPLIT = config["prediction"]["split"]
 PREDICT_OPTIONS = [
     f"--max-source-length={config['training']['max_source_length']}",
     f"--max-new-tokens={config['prediction']['max_new_tokens']}",
-    f"--batch-size={config['prediction']['batch_size']}",
+    *(["--label-likelihood"] if config["prediction"]["label_likelihood"] else []),
 ]
+# in float32 answers do not depend on the batches
+BATCHES = 0 if config["dtype"] == "float32" else config["prediction"]["batch_tokens"]
 
 
 rule predict:
@@ -32,11 +34,13 @@ rule predict:
         mem_mb=resource("predict", "mem_mb"),
         runtime=resource("predict", "runtime"),
         gpu=resource("predict", "gpu"),
+        batch_tokens=config["prediction"]["batch_tokens"],
     params:
         model=MODEL,
         dtype=config["dtype"],
         stage=lambda w: ["--stage", stage_folder(w)],
         options=PREDICT_OPTIONS,
+        batches=BATCHES,
         code=PREDICT_CODE,
     message:
         "Predict the tasks seen by {wildcards.stage}, {wildcards.method}, seed {wildcards.seed}"
@@ -74,6 +78,7 @@ use rule predict as predict_zero_shot with:
         dtype=config["dtype"],
         stage=[],
         options=PREDICT_OPTIONS,
+        batches=BATCHES,
         code=PREDICT_CODE,
     message:
         "Predict {wildcards.task} by the base model"
