@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gorp import distributed
 from gorp.errors import Interrupted
 from gorp.files import replacing
+from gorp.reports import Reports
 
 PREFIX = ".checkpoint-"
 
@@ -22,6 +24,9 @@ class Checkpoint:
 
     So a checkpoint of other settings, data or code is never resumed; such files are removed. SIGTERM and SIGINT are
     answered after the step under way: its state is saved, and `Interrupted` raised.
+
+    Many processes save together, and go on in any number: process 0 writes, all read. They stop together too, after a
+    signal to any of them.
 
     Args:
         folder: the folder of the stage to be.
@@ -38,9 +43,10 @@ class Checkpoint:
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "Checkpoint":
-        for stale in self.path.parent.glob(f"{PREFIX}*.pt"):
-            if stale != self.path:
-                stale.unlink()
+        if distributed.rank() == 0:
+            for stale in self.path.parent.glob(f"{PREFIX}*.pt"):
+                if stale != self.path:
+                    stale.unlink()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._stop)
         return self
@@ -53,42 +59,69 @@ class Checkpoint:
         self.signal = number
 
     def resume(self, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> list[float]:
-        """Puts a saved state, if there is one, into the parameters, the optimizer and torch's generator.
+        """Puts a saved state, if there is one, into the parameters, the optimizer and torch's generators.
 
         Returns the losses of the steps done, none without a saved state. A file that cannot be read counts as none.
         """
         if not self.path.is_file():
             return []
         try:
-            state = torch.load(self.path, weights_only=True)
+            state = torch.load(self.path, weights_only=True, map_location="cpu")
         except (RuntimeError, EOFError, OSError, ValueError):
-            self.path.unlink()
+            self.path.unlink(missing_ok=True)
             return []
         with torch.no_grad():
             for name, parameter in trained.items():
                 parameter.copy_(state["trained"][name])
         optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"])
+        restore_generators(state["rng"], len(state["losses"]))
         return state["losses"]
 
-    def step_done(
-        self, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, losses: Sequence[float]
-    ) -> None:
-        """Saves the state if it is time to. Raises Interrupted after a signal."""
-        if self.signal is None and time.monotonic() - self._saved < 60 * self.minutes:
+    def wishes(self) -> tuple[bool, bool]:
+        """Whether this process wishes to stop, and to save."""
+        stop = self.signal is not None
+        return stop, stop or time.monotonic() - self._saved >= 60 * self.minutes
+
+    def step_done(self, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, reports: Reports) -> None:
+        """Saves the state if it is time to. Raises Interrupted after a signal.
+
+        Many processes go by the wishes that they have told each other, so that all do the same.
+        """
+        stop, save = self.wishes() if distributed.size() == 1 else (reports.stop, reports.save)
+        if not save:
             return
         state = {
+            "losses": reports.finish(),
+            "rng": distributed.gather(generators()),
             "trained": {name: parameter.detach() for name, parameter in trained.items()},
             "optimizer": optimizer.state_dict(),
-            "rng": torch.get_rng_state(),
-            "losses": list(losses),
         }
-        with replacing(self.path) as temporary:
-            torch.save(state, temporary)
-        self._saved = time.monotonic()
-        if self.signal is not None:
-            raise Interrupted(self.signal, len(losses))
+        if distributed.rank() == 0:
+            with replacing(self.path) as temporary:
+                torch.save(state, temporary)
+        self._saved, reports.save = time.monotonic(), False
+        if stop or reports.stop:
+            raise Interrupted(self.signal or signal.SIGTERM, len(state["losses"]))
 
     def remove(self) -> None:
         """Deletes the saved state; the stage is written."""
         self.path.unlink(missing_ok=True)
+
+
+def generators() -> Tensor:
+    """The state of torch's generators on the CPU and on this process's GPU, uint8."""
+    states = [torch.get_rng_state()]
+    if torch.cuda.is_available():
+        states.append(torch.cuda.get_rng_state(distributed.device()))
+    return torch.cat(states)
+
+
+def restore_generators(states: Sequence[Tensor], steps: int) -> None:
+    """Puts this process's state back; one that there was not when it was saved draws anew, in another way each time."""
+    if distributed.rank() >= len(states):
+        torch.manual_seed(torch.initial_seed() + steps)
+        return
+    state, length = states[distributed.rank()], len(torch.get_rng_state())
+    torch.set_rng_state(state[:length])
+    if torch.cuda.is_available() and len(state) > length:
+        torch.cuda.set_rng_state(state[length:], distributed.device())

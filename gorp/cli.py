@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from gorp.errors import Interrupted, UserError
@@ -37,10 +38,12 @@ A stream of two tasks by hand, without Snakemake:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one sub-command; returns the exit status. A user's mistake is one line on stderr, without a traceback."""
     args = parser().parse_args(arguments)
+    process = os.environ.get("RANK", "0")  # of a launcher's; all may fail for one reason
     try:
         args.run(args)
     except (UserError, FloatingPointError, Interrupted) as error:
-        print(f"gorp {args.command}: error: {error}", file=sys.stderr)
+        who = f"gorp {args.command}" if process == "0" else f"gorp {args.command}, process {process}"
+        print(f"{who}: error: {error}", file=sys.stderr)
         return getattr(error, "status", 1)
     return 0
 
@@ -53,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--local_rank", help=argparse.SUPPRESS)  # the deepspeed launcher puts it first
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = importlib.import_module(f"gorp.commands.{name}")

@@ -20,12 +20,14 @@ def clip_(gradients: Mapping[str, Tensor], max_norm: float, step: int) -> Tensor
 
     It is the norm of what is handed in: of a reduced gradient the part inside its subspace, before a shared gradient
     space is taken out of it. Raises FloatingPointError that names the first gradient
-    that is not finite, or says that the norm is too large for float32.
+    that is not finite, or says that the norm is too large for float32; not on a GPU, which would have to be waited for
+    (see `gorp.reports`).
     """
     norm = torch.nn.utils.get_total_norm(gradients.values())
-    if not torch.isfinite(norm):  # clipping would spread a NaN over all of them
+    if not norm.is_cuda and not torch.isfinite(norm):  # clipping would spread a NaN over all of them
         for name, gradient in gradients.items():
             check_finite(name, gradient, step)
         raise FloatingPointError(f"step {step}: the norm of the gradients is too large for their dtype")
-    torch._foreach_mul_(list(gradients.values()), (max_norm / (norm + 1e-6)).clamp(max=1.0))
+    factor = (max_norm / (norm + 1e-6)).clamp(max=1.0).nan_to_num(1.0)  # a NaN stays where it is
+    torch._foreach_mul_(list(gradients.values()), factor)
     return norm

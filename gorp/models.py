@@ -16,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from gorp import distributed
 from gorp.adapter import Stage
 from gorp.errors import UserError, close_names
 from gorp.prompts import load_tokenizer, model_source
@@ -45,6 +46,8 @@ class Adapted:
 def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A pretrained model ("float32" or "bfloat16"), frozen and in eval mode, and its tokenizer; a folder or a hub id.
 
+    The model is on this process's device.
+
     Raises UserError if a local path is not there (the network is not tried) or the model cannot be loaded.
     """
     source, local = model_source(model)
@@ -54,7 +57,7 @@ def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreT
         base = kind.from_pretrained(source, config=config, dtype=DTYPES[dtype], local_files_only=local)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"model: {model} cannot be loaded: {str(error).splitlines()[0]}") from error
-    return base.requires_grad_(False).eval(), load_tokenizer(model)
+    return base.requires_grad_(False).eval().to(distributed.device()), load_tokenizer(model)
 
 
 def autocast(model: PreTrainedModel | PeftModel) -> torch.autocast:
@@ -167,8 +170,11 @@ def merges(base: PreTrainedModel, new_lora: bool) -> bool:
 def merge_lora(base: PreTrainedModel, parent: Stage) -> None:
     """Adds a stage's LoRA of all tasks, (alpha / r) B A, to the weights of a base model."""
     for name in parent.lora_modules:
-        A_ri, B_or = (parent.tensors[f"base_model.model.{name}.lora_{factor}.weight"] for factor in "AB")
-        base.get_submodule(name).weight.addmm_(B_or, A_ri, alpha=parent.lora_alpha / parent.lora_r)
+        W_oi = base.get_submodule(name).weight
+        A_ri, B_or = (
+            parent.tensors[f"base_model.model.{name}.lora_{factor}.weight"].to(W_oi.device) for factor in "AB"
+        )
+        W_oi.addmm_(B_or, A_ri, alpha=parent.lora_alpha / parent.lora_r)
 
 
 def add_parent_lora(model: PeftModel, parent: Stage, settings: TrainSettings, new_lora: bool) -> None:
@@ -201,7 +207,7 @@ def concatenated_lora(
     state = {}
     for name, parameter in adapted.lora.items():
         key = f"base_model.model.{name}.weight"
-        parts = [parameter.detach()]
+        parts = [parameter.detach().cpu()]
         if stacked:
             old = parent.tensors[key]
             factor = parent.lora_alpha / parent.lora_r / scaling if name.endswith("lora_B") else 1.0

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gorp import distributed
 from gorp import projection as pr
 from gorp.projection import PROJECTIONS, basis_mode, down, is_finite, remove
 
@@ -45,7 +46,8 @@ class GorpAdamW(torch.optim.Optimizer):
 
     Raises:
         ValueError: a parameter cannot be projected as asked, a basis names none of them, or an option is out of range.
-        FloatingPointError: in `step`, a gradient is not finite; the message names the parameter and the step.
+        FloatingPointError: in `step`, a gradient is not finite (on a GPU, one whose subspace is due); the message names
+            the parameter and the step.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class GorpAdamW(torch.optim.Optimizer):
         options |= dict(refresh_every=refresh_every, stagger=stagger, exact_svd=exact_svd, turn_moments=turn_moments)
         options |= dict(scale=scale, project_update=project_update)
         super().__init__(named_parameters, options)
-        self.complete = True  # see `project_early`
+        self.complete, self._shared = True, False  # see `project_early`
         self._reduced: dict[Tensor, Tensor] = {}  # gradients of the step under way, already in their subspaces
         bases = dict(bases or {})
         for group, name, parameter in self._named():
@@ -94,7 +96,12 @@ class GorpAdamW(torch.optim.Optimizer):
         Reduced gradients are summed up over the backward passes of a step; projecting is linear, so the result is the
         same to rounding. A subspace that is due needs the whole gradient: set `complete` to False for all backward
         passes but a step's last, and the gradient of such a parameter is kept until then.
+
+        Of many processes (`gorp.distributed`) each has its share of a gradient, and what `reduce` returns is to be
+        summed up over them. Where a subspace is due, `reduce` itself sums up the whole gradient; the subspace is that
+        of process 0.
         """
+        self._shared = distributed.size() > 1
         for group, name, parameter in self._named():
             if group["rank"] is not None:
                 parameter.register_post_accumulate_grad_hook(
@@ -103,7 +110,8 @@ class GorpAdamW(torch.optim.Optimizer):
 
     def _reduce_early(self, name: str, parameter: Tensor) -> None:
         group = next(group for group, _, other in self._named() if other is parameter)  # loading a state replaces it
-        if self.complete or not self._due(group, parameter):
+        # shares are summed up by `reduce`, always in the order of the parameters: that of hooks may differ
+        if not self._due(group, parameter) or (self.complete and not self._shared):
             self._reduce(group, name, parameter)
 
     def _due(self, group: dict, parameter: Tensor) -> bool:
@@ -122,12 +130,17 @@ class GorpAdamW(torch.optim.Optimizer):
         """Moves the gradient of a parameter into its subspace, after a refresh of it where that is due."""
         G, parameter.grad = parameter.grad, None
         state = self.state[parameter]
-        if self._due(group, parameter):
+        due = self._due(group, parameter)
+        if due:
+            if self._shared:
+                distributed.sum_([G])
             try:
-                refresh(state, G, group)
+                refresh(state, G, group, self._shared)
             except ValueError as error:
                 raise FloatingPointError(f"{name}, step {int(state.get('step', 0)) + 1}: {error}") from None
         R = down(G, state["subspaces"])
+        if due and self._shared and distributed.rank() > 0:
+            R.zero_()  # process 0 brings the sum
         earlier = self._reduced.get(parameter)
         self._reduced[parameter] = R if earlier is None else earlier.add_(R)
 
@@ -160,7 +173,8 @@ class GorpAdamW(torch.optim.Optimizer):
         gradients = self.reduce()
         named = [item for item in self._named() if item[1] in gradients]
         for _, name, parameter in named:  # all before the first update: a refused step changes no weight
-            check_finite(name, gradients[name], int(self.state[parameter].get("step", 0)) + 1)
+            if not parameter.is_cuda:  # it would have to be waited for
+                check_finite(name, gradients[name], int(self.state[parameter].get("step", 0)) + 1)
         for group, name, parameter in named:
             update(parameter, gradients[name], self.state[parameter], group)
         self._reduced.clear()
@@ -183,8 +197,10 @@ class GorpAdamW(torch.optim.Optimizer):
         return spaces
 
 
-def refresh(state: dict[str, Any], G: Tensor, group: Mapping[str, Any]) -> None:
+def refresh(state: dict[str, Any], G: Tensor, group: Mapping[str, Any], shared: bool = False) -> None:
     """Takes the subspaces of a gradient into a parameter's state, {mode: P_nk}, and turns its moments where asked.
+
+    Where it is `shared` they are those that process 0 finds, for kernels may differ from machine to machine.
 
     Raises ValueError if the gradient is not finite.
     """
@@ -196,6 +212,8 @@ def refresh(state: dict[str, Any], G: Tensor, group: Mapping[str, Any]) -> None:
     new = {mode: pr.subspace(pr.unfold(G, mode), k, old.get(mode), exact) for mode in modes}
     if "basis" in state and mode in modes:  # once more: rounding in the first removal grows where little is outside S
         new[mode] = remove(new[mode], state["basis"])
+    if shared:
+        distributed.broadcast_(new.values())
     if group["turn_moments"] and "exp_avg" in state:
         for mode in old:
             moments = pr.turn(state["exp_avg"], state["exp_avg_sq"], old[mode], new[mode], mode)

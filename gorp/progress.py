@@ -14,16 +14,28 @@ PROGRESS = ".progress.json"  # beside a stage under way; `gorp status` reads it
 class Progress:
     """Counts `total` units; `advance(note=...)` after each. At most a line each `every` seconds, and one at the end.
 
-    Where `file` is given, what a line says is kept in it as JSON until the end.
+    Where `file` is given, what a line says is kept in it as JSON until the end. A `quiet` one does nothing: of many
+    processes one tells.
     """
 
-    def __init__(self, what: str, total: int, every: float = 10.0, done: int = 0, file: Path | None = None):
+    def __init__(
+        self,
+        what: str,
+        total: int,
+        every: float = 10.0,
+        done: int = 0,
+        file: Path | None = None,
+        quiet: bool = False,
+    ):
+        self.quiet = quiet
         self.what, self.total, self.every, self.file = what, total, every, file
         self.done, self.before = done, done  # `before` were done by an earlier run, in a time unknown
         self.start, self.last = time.monotonic(), time.monotonic()
-        self.bar = tqdm(total=total, desc=what, initial=done) if sys.stderr.isatty() else None
+        self.bar = tqdm(total=total, desc=what, initial=done) if sys.stderr.isatty() and not quiet else None
 
     def advance(self, count: int = 1, **notes: object) -> None:
+        if self.quiet:
+            return
         self.done += count
         if self.bar is not None:
             self.bar.set_postfix(notes, refresh=False)
@@ -48,5 +60,5 @@ class Progress:
     def __exit__(self, kind: type | None, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
-        if self.file is not None and kind is None:
+        if self.file is not None and kind is None and not self.quiet:
             self.file.unlink(missing_ok=True)

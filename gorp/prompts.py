@@ -175,6 +175,17 @@ def pad(sequences: Sequence[Sequence[int]], value: int, left: bool = False) -> "
     return torch.tensor(rows, dtype=torch.long)
 
 
+def to_device(batch, device: "torch.device"):
+    """A tensor, or a dict of tensors and numbers, on a device; to a GPU the copy goes while it computes."""
+    import torch
+
+    if isinstance(batch, dict):
+        return {key: to_device(value, device) for key, value in batch.items()}
+    if not isinstance(batch, torch.Tensor) or device.type != "cuda":
+        return batch
+    return batch.pin_memory().to(device, non_blocking=True)
+
+
 def collate(
     examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig"
 ) -> tuple[dict[str, "torch.Tensor"], "torch.Tensor"]:

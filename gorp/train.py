@@ -4,14 +4,16 @@ import hashlib
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
+from gorp import distributed
 from gorp.adapter import Stage, read_stage, write_stage
 from gorp.checkpoint import Checkpoint
 from gorp.digest import code_digest
@@ -22,10 +24,12 @@ from gorp.loss import summed_loss
 from gorp.methods import make_method
 from gorp.models import Adapted, attach, autocast, concatenated_lora, load_base, lora_config
 from gorp.progress import PROGRESS, Progress
-from gorp.prompts import Example, collate, tokenize
+from gorp.prompts import IGNORED, Example, collate, to_device, tokenize
+from gorp.reports import Reports
 from gorp.settings import TrainSettings
 
 
+@distributed.started()
 def train_stage(
     model: str,
     data: Path,
@@ -42,6 +46,9 @@ def train_stage(
     `data` holds rendered rows (gorp.prompts.render) of one task; `dtype` is that of the frozen base model.
     A training that was stopped goes on from its last checkpoint (see `gorp.checkpoint`). Raises UserError for what a
     user can put right.
+
+    Started by a launcher, many processes share each step's rows (see `gorp.distributed`) and the first writes the
+    stage: the same to rounding, dropout aside.
     """
     rows = read_jsonl(data)
     if not rows:
@@ -67,6 +74,8 @@ def train_stage(
     start = time.monotonic()
     with Checkpoint(output, depends_on, checkpoint_minutes) as checkpoint:
         losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}", checkpoint)
+    if distributed.rank() > 0:
+        return
     seconds = time.monotonic() - start
     before = read_stage(parent) if parent is not None else None
     if before and before.digest != parent_digest:
@@ -81,6 +90,7 @@ def train_stage(
         "parent": parent_digest,
         "rows": len(rows),
         "steps": len(losses),
+        "processes": distributed.size(),
         "losses": losses,
         "trainable": {
             "lora": sum(p.numel() for p in adapted.lora.values()),
@@ -132,23 +142,43 @@ def fit(
     if settings.gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     adapted.model.train()
+    device = next(iter(adapted.trained.values())).device
     batches = list(batch_indices(len(examples), settings.batch_size, settings.epochs))
+    seed_dropout()
     losses = checkpoint.resume(adapted.trained, optimizer) if checkpoint else []
-    if losses:
+    if losses and distributed.rank() == 0:
         print(f"{what}: going on after step {len(losses)}", file=sys.stderr, flush=True)
+    start_alike(adapted.trained, len(losses))
+    reports = Reports(losses, adapted.trained, lag=1 if device.type == "cuda" else 0)
     file = checkpoint.path.with_name(PROGRESS) if checkpoint else None
-    with Progress(what, len(batches), done=len(losses), file=file) as progress:
-        for batch in batches[len(losses) :]:
-            rows = [examples[i] for i in batch]
-            loss = backward(adapted.model, optimizer, rows, tokenizer, settings.micro_batch_size)
-            clip_(step_gradients(optimizer, adapted.trained), settings.max_grad_norm, len(losses) + 1)
+    with Progress(what, len(batches), done=len(losses), file=file, quiet=distributed.rank() > 0) as progress:
+        for step, batch in enumerate(batches[len(losses) :], len(losses) + 1):
+            loss = backward(
+                adapted.model, optimizer, [examples[i] for i in batch], tokenizer, settings.micro_batch_size
+            )
+            gradients = step_gradients(optimizer, adapted.trained)
+            wishes = torch.tensor(checkpoint.wishes() if checkpoint else (0, 0), dtype=torch.float32, device=device)
+            distributed.sum_([*gradients.values(), loss, wishes])
+            reports.add(loss, clip_(gradients, settings.max_grad_norm, step), wishes)
             optimizer.step()
             optimizer.zero_grad()
-            losses.append(loss)
             if checkpoint:
-                checkpoint.step_done(adapted.trained, optimizer, losses)
-            progress.advance(loss=f"{loss:.4f}")
-    return losses
+                checkpoint.step_done(adapted.trained, optimizer, reports)
+            progress.advance(loss=f"{reports.losses[-1]:.4f}" if reports.losses else "")
+    return reports.finish()
+
+
+def seed_dropout() -> None:
+    """Gives each process but the first a seed of its own from here on: the same dropout for all would be less noise."""
+    if distributed.rank() > 0:
+        torch.manual_seed(torch.initial_seed() + (distributed.rank() << 48))  # stage seeds have 48 bits
+
+
+def start_alike(trained: Mapping[str, Tensor], steps: int) -> None:
+    """Gives all processes the trained parameters of the first. Raises UserError unless all have done the same steps."""
+    if len({int(count) for count in distributed.gather(torch.tensor([steps]))}) > 1:
+        raise UserError("the processes see different checkpoints: put the results into a folder that all nodes share")
+    distributed.broadcast_(trained.values())
 
 
 def batch_indices(rows: int, batch_size: int, epochs: int) -> Iterator[list[int]]:
@@ -157,20 +187,37 @@ def batch_indices(rows: int, batch_size: int, epochs: int) -> Iterator[list[int]
         yield from (chunk.tolist() for chunk in torch.randperm(rows).split(batch_size))
 
 
-def backward(model, optimizer, rows: Sequence[Example], tokenizer, micro_batch_size: int) -> float:
-    """Accumulates the gradient of the mean loss per answer token over `rows`; returns that loss.
+def backward(model, optimizer, rows: Sequence[Example], tokenizer, micro_batch_size: int) -> Tensor:
+    """Accumulates the gradient of the mean loss per answer token over `rows`; returns that loss, a scalar.
 
     Each micro-batch is weighted by its answer tokens, so that the split into micro-batches changes rounding alone.
+    Of many processes each does its share of the rows: their gradients, and the losses returned, are to be summed.
     """
     tokens = sum(len(row.target) for row in rows)
-    rows = sorted(rows, key=lambda row: len(row.source))  # like lengths together: less padding
-    total = torch.zeros(())
-    for start in range(0, len(rows), micro_batch_size):
-        optimizer.complete = start + micro_batch_size >= len(rows)  # read by GorpAdamW alone
-        inputs, labels = collate(rows[start : start + micro_batch_size], tokenizer, model.config)
+    device = optimizer.param_groups[0]["params"][0].device
+    total = torch.zeros((), device=device)
+    passes = share(rows, micro_batch_size, distributed.rank(), distributed.size())
+    for number, part in enumerate(passes, 1):
+        optimizer.complete = number == len(passes)  # read by GorpAdamW alone
+        inputs, labels = collate(part or rows[:1], tokenizer, model.config)
+        if not part:
+            labels.fill_(IGNORED)
+        inputs, labels = to_device(inputs, device), to_device(labels, device)
         with autocast(model):
             logits = model(**inputs, use_cache=False).logits
         loss = summed_loss(logits, labels) / tokens
         loss.backward()
         total += loss.detach()
-    return total.item()
+    return total
+
+
+def share(rows: Sequence[Example], micro_batch_size: int, rank: int, size: int) -> list[list[Example]]:
+    """The micro-batches of one of `size` processes: each the same number, and rows of like lengths at the same time.
+
+    Some may be empty where the rows do not come out even. An empty one is to be run too, on any row without loss:
+    processes that hold parts of one model, or of one gradient, wait for each other in every pass.
+    """
+    rows = sorted(rows, key=lambda row: len(row.source))  # like lengths together: less padding
+    most = len(rows[::size])
+    own = rows[rank::size]
+    return [own[start : start + micro_batch_size] for start in range(0, most, micro_batch_size)]

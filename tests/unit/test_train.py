@@ -45,7 +45,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(family, task_rows, s
     gradients = {name: p.grad for name, p in base.named_parameters()}
     base.zero_grad()
     loss = backward(base, torch.optim.SGD(base.parameters()), examples, family.tokenizer, size)
-    assert loss == pytest.approx(expected.item(), rel=1e-6)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     largest = max(g.abs().max() for g in gradients.values())
     for name, parameter in base.named_parameters():
         torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-6 * largest.item(), rtol=1e-4)
