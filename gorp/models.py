@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
@@ -21,6 +22,7 @@ from gorp.adapter import Stage
 from gorp.errors import UserError, close_names
 from gorp.prompts import load_tokenizer, model_source
 from gorp.settings import TrainSettings
+from gorp.zero import shard
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 CURRENT, PREVIOUS = "current", "previous"  # peft's names of the factors being trained, and of the frozen ones before
@@ -82,12 +84,17 @@ def matching_modules(base: nn.Module, pattern: str, key: str) -> list[str]:
 
 
 def attach(
-    base: PreTrainedModel, settings: TrainSettings, full_rank_modules: str | None, parent: Stage | None, new_lora: bool
+    base: PreTrainedModel,
+    settings: TrainSettings,
+    full_rank_modules: str | None,
+    parent: Stage | None,
+    new_lora: bool,
+    zero: Mapping[str, Any] | None = None,
 ) -> Adapted:
     """Puts trainable LoRA factors and full-rank matrices on a frozen base model, on top of what `parent` has learnt.
 
     With `new_lora` the parent's factors are frozen beside new ones (see `merges`), else they are trained on. The
-    full-rank matrices are trained in fp32.
+    full-rank matrices are trained in fp32. With `zero` the base model is taken apart, see `gorp.zero`.
     Raises UserError if a module pattern matches nothing, or one module is matched for LoRA and for full rank.
     """
     lora_names = matching_modules(base, settings.lora_modules, "lora_modules")
@@ -100,6 +107,8 @@ def attach(
         load_full_rank(base, parent)
         if merges(base, new_lora):
             merge_lora(base, parent)
+    if zero is not None:  # what the parent has learnt is in the weights already, what is trained is not there yet
+        shard(base, full_names, zero)
     config = lora_config(base, settings.lora_r, settings.lora_alpha, lora_names, settings.lora_dropout)
     model = get_peft_model(base, config, adapter_name=CURRENT)
     if parent is not None and not merges(base, new_lora):

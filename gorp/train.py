@@ -27,6 +27,7 @@ from gorp.progress import PROGRESS, Progress
 from gorp.prompts import IGNORED, Example, collate, to_device, tokenize
 from gorp.reports import Reports
 from gorp.settings import TrainSettings
+from gorp.zero_config import read_zero_config
 
 
 @distributed.started()
@@ -40,6 +41,7 @@ def train_stage(
     parent: Path | None,
     dtype: str = "float32",
     checkpoint_minutes: float = 10,
+    deepspeed: Path | None = None,
 ) -> None:
     """Trains one task on top of `parent` (None: on the base model) and writes the stage to `output`.
 
@@ -48,7 +50,8 @@ def train_stage(
     user can put right.
 
     Started by a launcher, many processes share each step's rows (see `gorp.distributed`) and the first writes the
-    stage: the same to rounding, dropout aside.
+    stage: the same to rounding, dropout aside. `deepspeed` is a config file by which the frozen base model is held in
+    pieces (see `gorp.zero`), which changes rounding alone too.
     """
     rows = read_jsonl(data)
     if not rows:
@@ -57,10 +60,11 @@ def train_stage(
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
     check_parent(before, base_model=model, dtype=dtype, method=method_name)
+    zero = zero_stage_3(deepspeed, settings, dtype) if deepspeed is not None else None
     torch.manual_seed(stage_seed(seed, tasks))
     base, tokenizer = load_base(model, dtype)
     method = make_method(method_name, settings)
-    adapted = attach(base, settings, method.full_rank_modules, before, method.new_lora)
+    adapted = attach(base, settings, method.full_rank_modules, before, method.new_lora, zero)
     memory = before.gradient_space if before else {}
     optimizer = method.optimizer(adapted, memory)
     examples = tokenize(rows, tokenizer, settings.max_source_length, settings.max_target_length)
@@ -106,6 +110,15 @@ def train_stage(
     config.inference_mode = True
     write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info)
     checkpoint.remove()
+
+
+def zero_stage_3(path: Path, settings: TrainSettings, dtype: str) -> dict[str, Any] | None:
+    """How a DeepSpeed config wants the base model in pieces; None where it leaves it whole."""
+    zero = read_zero_config(path, settings, dtype, distributed.size())
+    stage = zero.get("stage", 0)
+    if stage in (1, 2) and distributed.rank() == 0:
+        print(f"{path}: stage {stage} trains as stage 0: optimizer state and gradients are small here", file=sys.stderr)
+    return zero if stage == 3 else None
 
 
 def check_parent(parent: Stage | None, **expected: str) -> None:

@@ -1,0 +1,83 @@
+"""One of the processes that a launcher starts for the tests: runs a file of cases, one after the other.
+
+A case trains a stage; "signal" [number, step] sends that signal to the second process after a step. With "probe" it
+trains, generates and trains on, and writes what came out.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from gorp import distributed
+from gorp.checkpoint import Checkpoint
+from gorp.errors import Interrupted
+from gorp.files import read_json, read_jsonl, write_json
+from gorp.methods import make_method
+from gorp.models import attach, load_base
+from gorp.prompts import pad, tokenize
+from gorp.settings import make_settings
+from gorp.train import fit, train_stage
+
+step_done = Checkpoint.step_done
+
+
+def main(cases: str) -> None:
+    torch.set_num_threads(1)
+    with distributed.started():
+        for case in read_json(cases):
+            (probe if case.get("probe") else train)(case)
+
+
+def train(case: dict) -> None:
+    number, step = case.get("signal") or (0, 0)
+    steps = []
+
+    def step_done_and_signal(self, *args):
+        steps.append(1)
+        if len(steps) == step and distributed.rank() == 1:
+            os.kill(os.getpid(), number)
+        step_done(self, *args)
+
+    Checkpoint.step_done = step_done_and_signal
+    settings = make_settings(case["method"], case["settings"])
+    paths = [Path(case[key]) if case[key] else None for key in ("data", "output", "parent", "deepspeed")]
+    data, output, parent, deepspeed = paths
+    common = (case["method"], settings, case["seed"], parent, case["dtype"], case["checkpoint_minutes"], deepspeed)
+    try:
+        train_stage(case["model"], data, output, *common)
+    except Interrupted as interrupted:
+        (output / f"interrupted-{distributed.rank()}").write_text(str(interrupted))
+
+
+def probe(case: dict) -> None:
+    settings = make_settings(case["method"], case["settings"])
+    rows = read_jsonl(case["data"])
+    torch.manual_seed(7)
+    base, tokenizer = load_base(case["model"])
+    method = make_method(case["method"], settings)
+    zero = read_json(case["deepspeed"])["zero_optimization"] if case["deepspeed"] else None
+    adapted = attach(base, settings, method.full_rank_modules, None, method.new_lora, zero)
+    optimizer = method.optimizer(adapted, {})
+    examples = tokenize(rows, tokenizer, settings.max_source_length, settings.max_target_length)
+    training = (adapted, optimizer, examples, tokenizer, settings, "probe")
+    losses = fit(*training)
+    adapted.model.eval()
+    own = [example.source for example in examples[distributed.rank() :: distributed.size()]]
+    left = not base.config.is_encoder_decoder
+    mask = pad([[1] * len(ids) for ids in own], 0, left)
+    inputs = {"input_ids": pad(own, tokenizer.pad_token_id, left), "attention_mask": mask}
+    with torch.no_grad():
+        decoder = {} if left else {"decoder_input_ids": inputs["input_ids"][:, :3]}
+        logits = adapted.model(**inputs, **decoder).logits[:, -1]
+        length = 5 + 5 * distributed.rank()
+        answers = adapted.model.generate(**inputs, max_new_tokens=length, do_sample=False, synced_gpus=True)
+    losses += fit(*training)
+    sharded = sorted(name for name, p in base.named_parameters() if p.numel() == 0)
+    found = {"losses": losses, "logits": logits.tolist(), "answers": answers.tolist(), "sharded": sharded}
+    write_json(f"{case['output']}-{distributed.rank()}.json", found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[-1])
