@@ -16,7 +16,9 @@ def add_dtype(parser: argparse.ArgumentParser) -> None:
 
 
 def add_common(parser: argparse.ArgumentParser, output: str) -> None:
-    parser.add_argument("--threads", type=int, help="CPU threads (default: as torch chooses)")
+    parser.add_argument(
+        "--threads", type=int, help="CPU threads, shared by the processes of a machine (default: as torch chooses)"
+    )
     parser.add_argument("--output", type=Path, required=True, help=output)
 
 
@@ -28,4 +30,5 @@ def prepare_torch(threads: int | None) -> None:
     import torch
 
     if threads is not None:
-        torch.set_num_threads(threads)
+        here = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("LOCAL_SIZE") or "1"  # torchrun's, deepspeed's name
+        torch.set_num_threads(max(1, threads // int(here)))

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a training that was stopped goes on from its last checkpoint, saved this often (default: 10)",
     )
     parser.add_argument(
-        "--deepspeed", default="", metavar="FILE", help="DeepSpeed config, to hold the frozen model in pieces"
+        "--deepspeed", type=Path, metavar="FILE", help="DeepSpeed config, to hold the frozen model in pieces"
     )
     add_common(parser, "the folder of the stage")
 
@@ -34,4 +34,4 @@ def run(args: argparse.Namespace) -> None:
     from gorp.train import train_stage
 
     stage = (args.model, args.data, args.output, args.method, settings, args.seed, args.parent, args.dtype)
-    train_stage(*stage, args.checkpoint_minutes, Path(args.deepspeed) if args.deepspeed else None)
+    train_stage(*stage, args.checkpoint_minutes, args.deepspeed)

@@ -37,6 +37,7 @@ def make_project(folder: Path) -> Path:
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     config |= {"run": "test", "model": "./model", "benchmark": "data", "orders": ORDERS}
     config["training"] |= {"epochs": 1, "batch_size": 4, "rank": 4}
+    write_json(folder / "adam.json", {"optimizer": {"type": "Adam"}})
     config["prediction"] |= {"max_new_tokens": 3}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder

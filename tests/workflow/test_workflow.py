@@ -1,11 +1,16 @@
 """The workflow's promises, on a benchmark and a model small enough for a real run in a test."""
 
+import json
 import re
 
 import pandas as pd
 import pytest
+import yaml
 from calls import REPOSITORY, jobs, run
+from project import make_project
 from transformers import T5ForConditionalGeneration
+
+TRAIN = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"]["train"]
 
 
 @pytest.mark.parametrize(
@@ -21,6 +26,9 @@ from transformers import T5ForConditionalGeneration
         ({"methods": ["grop"]}, "config: methods: grop: method: no method 'grop'; did you mean gorp?"),
         ({"prediction": {"batch_tokens": 0}}, "config: prediction.batch_tokens: 0 is less than the minimum of 1"),
         ({"prediction": {"batch_size": 8}}, "'batch_size' was unexpected"),
+        ({"deepspeed": "nowhere.json"}, "config: nowhere.json: no such file"),
+        ({"deepspeed": "adam.json"}, "config: adam.json: optimizer: the method has an optimizer of its own"),
+        ({"resources": {"train": TRAIN | {"gpu": 1, "processes": 2}}}, "processes: 2 need as many GPUs, not gpu: 1"),
         ({"run": "../up"}, "config: run: '../up' does not match"),
         ({"prompts": {"shots": -1}}, "config: prompts.shots: -1 is less than the minimum of 0"),
         ({"prompts": {"instruction": "all"}}, "config: prompts.instruction: 'all' is not valid under any"),
@@ -66,6 +74,42 @@ def test_the_smollm2_preset_plans_order1_on_that_model():
         assert "results/smollm2-135m/stages/standard/gorp/seed0/dbpedia" in command
         assert {"lora_r=8", "rank=8", "energy=0.9", "project_update=False"} <= set(command.split())
     assert len(re.findall("gorp predict .* --max-new-tokens=50 --batch-tokens 4096 ", done.stdout)) == 4 + 4 + 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "gorp train "),
+        ({"processes": 2}, "torchrun --standalone --nproc-per-node 2 -m gorp train "),
+        ({"gpu": 4}, "torchrun --standalone --nproc-per-node 4 -m gorp train "),
+        (
+            {"gpu": 4, "nodes": 2},
+            "srun --nodes=2 --ntasks=2 --ntasks-per-node=1 --kill-on-bad-exit=1 torchrun --nnodes 2 --nproc-per-node 4",
+        ),
+    ],
+)
+def test_resources_choose_the_launcher(project, changes, expected):
+    config = {"resources": {"train": TRAIN | changes}, "deepspeed": "workflow/presets/deepspeed/zero3.json"}
+    done = run(project, "--dry-run", "--forceall", "--printshellcmds", "results/abc/summary.csv", **config)
+    commands = [line.strip() for line in done.stdout.splitlines() if "gorp train " in line]
+    assert len(commands) == 3
+    assert all(command.startswith(expected) for command in commands)
+    assert all(" --deepspeed workflow/presets/deepspeed/zero3.json " in command for command in commands)
+
+
+def test_an_order_with_two_processes_a_training(finished, tmp_path):
+    """To the same predictions as with one."""
+    folder = make_project(tmp_path)
+    done = run(folder, "results/ab/summary.csv", resources={"train": TRAIN | {"processes": 2}})
+    assert done.returncode == 0, done.stdout
+    for stage in ("amazon", "amazon/agnews"):
+        place = f"results/test/stages/short/gorp/seed0/{stage}"
+        alone, two = (json.loads((root / place / "stage.json").read_text()) for root in (finished, folder))
+        assert (alone["processes"], two["processes"]) == (1, 2)
+        assert two["losses"] == pytest.approx(alone["losses"], abs=1e-4)
+        assert (folder / place / "predictions.jsonl").read_text() == (
+            finished / place / "predictions.jsonl"
+        ).read_text()
 
 
 def test_all_six_orders_share_their_first_stages():

@@ -14,9 +14,10 @@ from gorp.digest import code_digest
 from gorp.errors import UserError, close_names
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
 from gorp.results import order_scores, prefixes
-from gorp.settings import used_settings
+from gorp.settings import make_settings, used_settings
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
 from gorp.transfer import check_source
+from gorp.zero_config import read_zero_config
 
 # without an activated environment, the `gorp` command beside the Python that runs Snakemake
 shell.prefix(f"set -euo pipefail; export PATH=$PATH:{shlex.quote(str(Path(sys.executable).parent))}; ")
@@ -50,6 +51,9 @@ def check_config():
         check_model(config["model"])
         if config["run"] in orders:
             raise UserError(f"run: {config['run']} is the name of an order; choose another")
+        own = config["resources"]["train"]
+        if 0 < own["gpu"] < own["processes"]:
+            raise UserError(f"resources: train: processes: {own['processes']} need as many GPUs, not gpu: {own['gpu']}")
         for suite, stages in config["orders"].items():
             for name in config["methods"]:
                 for stage in {stage for order in stages.values() for stage in prefixes(order)}:
@@ -105,12 +109,19 @@ def overrides_of(suite, stage):
 
 
 def training_settings(suite, name, stage):
-    """What a training by a method or variant depends on, as sorted KEY=VALUE texts."""
+    """What a training by a method or variant depends on, as sorted KEY=VALUE texts.
+
+    Neither processes nor a DeepSpeed config, which is checked here: they change a result by rounding alone.
+    """
     method, changed = variant(name)
     try:
         settings = used_settings(method, {**config["training"], **overrides_of(suite, stage), **changed})
     except UserError as error:
         raise UserError(f"methods: {name}: {error}") from None
+    if config["deepspeed"]:
+        nodes = config["resources"]["train"]["nodes"]
+        checked = make_settings(method, settings)
+        read_zero_config(config["deepspeed"], checked, config["dtype"], processes("train") * nodes)
     return [f"{key}={value}" for key, value in settings.items()]
 
 
@@ -137,6 +148,33 @@ def resource(rule, key):
     """A resource of the config's, for jobs of a kind; memory and time grow with each attempt."""
     value = config["resources"][rule][key]
     return (lambda w, attempt: value * attempt) if key in ("mem_mb", "runtime") else value
+
+
+def processes(rule):
+    """Processes of a job on each of its machines: one a GPU, or as many as the config says."""
+    return max(config["resources"][rule]["processes"], config["resources"][rule]["gpu"])
+
+
+def launcher(rule):
+    """What stands before the sub-command: gorp alone, or a launcher of many."""
+    count, nodes = processes(rule), config["resources"][rule]["nodes"]
+    if nodes > 1:  # a torchrun on each node, which meet at the first
+        head = '"$(scontrol show hostnames "$(squeue -h -j $SLURM_JOB_ID -o %N)" | head -n 1)'
+        return (
+            f"srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --kill-on-bad-exit=1"
+            f" torchrun --nnodes {nodes} --nproc-per-node {count} --rdzv-id $SLURM_JOB_ID --rdzv-backend c10d"
+            f' --rdzv-endpoint {head}:$((20000 + SLURM_JOB_ID % 10000))" -m gorp'
+        )
+    return f"torchrun --standalone --nproc-per-node {count} -m gorp" if count > 1 else "gorp"
+
+
+def machines(rule):
+    """The resources by which SLURM gives a job its GPUs, on one machine or on several."""
+    gpu, nodes = config["resources"][rule]["gpu"], config["resources"][rule]["nodes"]
+    if nodes == 1:
+        return {"gpu": gpu}
+    extra = f"--ntasks-per-node=1{f' --gpus-per-node={gpu}' if gpu else ''}"
+    return {"mpi": "srun", "nodes": nodes, "tasks": nodes, "slurm_extra": extra}
 
 
 ROOT_OF_BENCHMARK, TASKS, ORDERS = check_config()

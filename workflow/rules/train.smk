@@ -45,10 +45,12 @@ rule train:
         "../envs/gorp.yaml"
     threads: config["resources"]["train"]["threads"]
     resources:
+        **machines("train"),
         mem_mb=resource("train", "mem_mb"),
         runtime=resource("train", "runtime"),
-        gpu=resource("train", "gpu"),
         checkpoint_minutes=config["checkpoint_minutes"],
+        launcher=launcher("train"),
+        deepspeed=f"--deepspeed {shlex.quote(config['deepspeed'])}" if config["deepspeed"] else "",
     params:
         model=MODEL,
         dtype=config["dtype"],
@@ -60,6 +62,6 @@ rule train:
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:
-        "gorp train --model {params.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
+        "{resources.launcher} train --model {params.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
         " --seed {wildcards.seed} --set {params.settings:q} --threads {threads}"
-        " --checkpoint-minutes {resources.checkpoint_minutes} --output {params.folder:q} 2>&1 | tee -i {log:q}"
+        " --checkpoint-minutes {resources.checkpoint_minutes} {resources.deepspeed} --output {params.folder:q} 2>&1 | tee -i {log:q}"
