@@ -20,6 +20,7 @@ from transformers import (
 from gorp import distributed
 from gorp.adapter import Stage
 from gorp.errors import UserError, close_names
+from gorp.projection import full_precision
 from gorp.prompts import load_tokenizer, model_source
 from gorp.settings import TrainSettings
 from gorp.zero import shard
@@ -176,6 +177,7 @@ def merges(base: PreTrainedModel, new_lora: bool) -> bool:
 
 
 @torch.no_grad()
+@full_precision()
 def merge_lora(base: PreTrainedModel, parent: Stage) -> None:
     """Adds a stage's LoRA of all tasks, (alpha / r) B A, to the weights of a base model."""
     for name in parent.lora_modules:

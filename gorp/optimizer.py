@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gorp import distributed
 from gorp import projection as pr
-from gorp.projection import PROJECTIONS, basis_mode, down, is_finite, remove
+from gorp.projection import PROJECTIONS, basis_mode, down, full_precision, is_finite, remove
 
 
 class GorpAdamW(torch.optim.Optimizer):
@@ -126,6 +126,7 @@ class GorpAdamW(torch.optim.Optimizer):
         return step == 0 or step % period == phase
 
     @torch.no_grad()
+    @full_precision()
     def _reduce(self, group: dict, name: str, parameter: Tensor) -> None:
         """Moves the gradient of a parameter into its subspace, after a refresh of it where that is due."""
         G, parameter.grad = parameter.grad, None
@@ -164,6 +165,7 @@ class GorpAdamW(torch.optim.Optimizer):
         self._reduced.clear()
 
     @torch.no_grad()
+    @full_precision()
     def step(self, closure=None):
         """One update of every parameter that has a gradient."""
         loss = None
@@ -181,6 +183,7 @@ class GorpAdamW(torch.optim.Optimizer):
         return loss
 
     @torch.no_grad()
+    @full_precision()
     def gradient_space(self, energy: float, max_directions: int | None = None) -> dict[str, Tensor]:
         """After a task: the basis of each matrix, extended by directions of its first moment (see `extend`)."""
         spaces = {}

@@ -5,7 +5,8 @@ of matrices: n, the mode that is reduced; w, all that stays whole; k, the rank o
 basis. `P_nk` always spans a gradient subspace, `S_wm` a shared gradient space.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +25,17 @@ PROJECTIONS = {
     "right": lambda shape: (len(shape) - 1,),
     "full": lambda shape: tuple(range(len(shape))),
 }
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """fp32 products in whole fp32 on a GPU, though the model's may be in TF32: bases are to stay orthonormal."""
+    matmul = torch.backends.cuda.matmul
+    before, matmul.allow_tf32 = matmul.allow_tf32, False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32 = before
 
 
 def largest(shape: Sequence[int], modes: Sequence[int]) -> int:

@@ -23,12 +23,13 @@ def add_common(parser: argparse.ArgumentParser, output: str) -> None:
 
 
 def prepare_torch(threads: int | None) -> None:
-    """Sets threads, and quietens libraries whose bars would fill a log file."""
+    """Sets threads and the precision of a GPU, and quietens libraries whose bars would fill a log file."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported
     import torch
 
+    torch.backends.cuda.matmul.allow_tf32 = True  # the model's products on a GPU; see gorp.projection too
     if threads is not None:
         here = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("LOCAL_SIZE") or "1"  # torchrun's, deepspeed's name
         torch.set_num_threads(max(1, threads // int(here)))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from gorp.models import Adapted
 from gorp.optimizer import GorpAdamW
-from gorp.projection import remove
+from gorp.projection import full_precision, remove
 from gorp.settings import GorpSettings
 
 
@@ -44,6 +44,7 @@ class Gorp:
 
 
 @torch.no_grad()
+@full_precision()
 def start_outside(lora: Mapping[str, nn.Parameter], memory: Mapping[str, Tensor]) -> None:
     """Takes the space out of LoRA A's random start, in place: with projected updates B A S = 0 then holds exactly."""
     for name, parameter in lora.items():

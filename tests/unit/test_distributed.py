@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 # the rank that every gradient here has; Adam would blow the rounding in a direction beyond it up to a full step
 EXACT = {"lora_dropout": 0.0, "learning_rate": 1e-3, "rank": 3, "epochs": 3}
-CONFIGS = {"torchrun": None, "zero0": ZERO / "zero0.json", "zero3": ZERO / "zero3.json"}
+CONFIGS = {"torchrun": None, "zero0": "zero0", "zero3": "zero3"}
 WAYS = {  # what changes no result: (gradient checkpointing, DeepSpeed config)
     f"{name}{'-checkpointing' if on else ''}": (on, config) for name, config in CONFIGS.items() for on in (False, True)
 }
@@ -80,7 +80,12 @@ def case(micros, tasks, tmp_path_factory):
         settings = dataclasses.asdict(micros[family].settings(method, **exact | changes))
         made = {"model": micros[family].path, "data": str(tasks[task]), "output": str(folder / name), "method": method}
         made |= {"settings": settings, "seed": 7, "parent": parent and str(parent), "dtype": dtype}
-        return made | {"deepspeed": deepspeed and str(deepspeed), "checkpoint_minutes": 60}
+        if deepspeed is not None:  # small parameters too are to be in pieces
+            config = json.loads((ZERO / f"{deepspeed}.json").read_text())
+            config["zero_optimization"] |= {"stage3_param_persistence_threshold": 0}
+            (folder / f"{deepspeed}.json").write_text(json.dumps(config))
+            deepspeed = str(folder / f"{deepspeed}.json")
+        return made | {"deepspeed": deepspeed, "checkpoint_minutes": 60}
 
     return make
 
@@ -108,11 +113,11 @@ def trained(case, chain, micros, tmp_path_factory):
     for family in FAMILIES:
         parent = chain(micros[family], "gorp", 1)[-1]
         for way in ("torchrun", "zero3", "zero3-offload"):
-            config = None if way == "torchrun" else ZERO / f"{way}.json"
+            config = None if way == "torchrun" else way
             name = f"{family}-second-{way}"
             cases[name] = case(name, family, "topics", parent, config, stagger=True, turn_moments=True)
         cases[f"{family}-seqlora"] = case(f"{family}-seqlora", family, method="seqlora", epochs=2)
-        for way, config in (("torchrun", None), ("zero3", ZERO / "zero3.json")):
+        for way, config in (("torchrun", None), ("zero3", "zero3")):
             name = f"{family}-probe-{way}"
             cases[name] = case(name, family, deepspeed=config, gradient_checkpointing=True) | {"probe": True}
     cut = case("cut", "t5", lora_dropout=0.3)
