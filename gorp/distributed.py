@@ -55,6 +55,12 @@ def size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def wait() -> None:
+    """Returns when all processes are here."""
+    if size() > 1:
+        dist.barrier()
+
+
 @torch.no_grad()
 def broadcast_(tensors: Sequence[Tensor]) -> None:
     """Gives all processes the tensors of process 0, in place."""

@@ -79,6 +79,7 @@ def train_stage(
     with Checkpoint(output, depends_on, checkpoint_minutes) as checkpoint:
         losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}", checkpoint)
     if distributed.rank() > 0:
+        distributed.wait()  # for the stage: the next may be trained on it
         return
     seconds = time.monotonic() - start
     before = read_stage(parent) if parent is not None else None
@@ -110,6 +111,7 @@ def train_stage(
     config.inference_mode = True
     write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info)
     checkpoint.remove()
+    distributed.wait()
 
 
 def zero_stage_3(path: Path, settings: TrainSettings, dtype: str) -> dict[str, Any] | None:

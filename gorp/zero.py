@@ -15,7 +15,7 @@ from gorp import distributed
 
 
 def shard(base: nn.Module, whole: Sequence[str], zero: Mapping[str, Any]) -> None:
-    """Takes a frozen model apart, in place, but for the linear modules named in `whole`; those become fp32.
+    """Takes a frozen model apart, in place, but for the modules named in `whole`.
 
     `zero` is the `zero_optimization` section of a checked config (`gorp.zero_config`), of stage 3. The model is then to
     be called as before: never through DeepSpeed's engine, which would want the backward pass for itself.
@@ -29,23 +29,12 @@ def shard(base: nn.Module, whole: Sequence[str], zero: Mapping[str, Any]) -> Non
     config = {
         "train_micro_batch_size_per_gpu": 1,  # asked for, and used by the engine's own loop alone
         "gradient_clipping": 0.0,
+        "bf16": {"enabled": base.dtype == torch.bfloat16},
         "zero_optimization": dict(zero),
     }
+    modules = {name: base.get_submodule(name) for name in whole}
+    for name in whole:  # out of DeepSpeed's sight: it would take them apart, and round them to the others' dtype
+        base.set_submodule(name, nn.Identity())
     deepspeed.initialize(model=base, config=config)
-    for name in whole:
-        parent, _, last = name.rpartition(".")
-        setattr(base.get_submodule(parent), last, whole_linear(base.get_submodule(name)))
-
-
-def whole_linear(module: nn.Linear) -> nn.Linear:
-    """A linear module in pieces as a new one, whole, frozen and fp32."""
-    import deepspeed
-
-    parameters = [p for p in (module.weight, module.bias) if p is not None]
-    # without memory, and so without random numbers: the generator must go on as in a training without pieces
-    linear = nn.Linear(module.in_features, module.out_features, module.bias is not None, device="meta")
-    with deepspeed.zero.GatheredParameters(parameters):
-        for name, parameter in module.named_parameters():
-            copy = parameter.detach().to(distributed.device(), torch.float32, copy=True)
-            setattr(linear, name, nn.Parameter(copy, requires_grad=False))
-    return linear.eval()
+    for name, module in modules.items():
+        base.set_submodule(name, module)

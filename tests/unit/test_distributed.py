@@ -116,6 +116,10 @@ def trained(case, chain, micros, tmp_path_factory):
             config = None if way == "torchrun" else way
             name = f"{family}-second-{way}"
             cases[name] = case(name, family, "topics", parent, config, stagger=True, turn_moments=True)
+            for task, before in (("moods", None), ("topics", "moods")):
+                name = f"{family}-bf16-{way}-{task}"
+                before = before and cases[f"{family}-bf16-{way}-{before}"]["output"]
+                cases[name] = case(name, family, task, before, config, "bfloat16")
         cases[f"{family}-seqlora"] = case(f"{family}-seqlora", family, method="seqlora", epochs=2)
         for way, config in (("torchrun", None), ("zero3", "zero3")):
             name = f"{family}-probe-{way}"
@@ -158,6 +162,15 @@ def test_a_second_task_does_too(trained, tmp_path, family):
             assert S_wm.shape == stage.gradient_space[name].shape
             found = stage.gradient_space[name]
             torch.testing.assert_close(found @ found.mT, S_wm @ S_wm.mT, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pieces_in_bf16_train_as_the_whole_model(trained, family):
+    """What is trained stays fp32, and so does what a full-rank matrix has learnt before."""
+    for way, task in itertools.product(("zero3", "zero3-offload"), ("moods", "topics")):
+        pieces, whole = (read_stage(trained[f"{family}-bf16-{name}-{task}"]["output"]) for name in (way, "torchrun"))
+        same(pieces, whole, f"{way} {task}")
+        assert all((W.bfloat16() != W).any() for W in pieces.full_rank.values())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
