@@ -1,7 +1,8 @@
 """One of the processes that a launcher starts for the tests: runs a file of cases, one after the other.
 
-A case trains a stage; "signal" [number, step] sends that signal to the second process after a step. With "probe" it
-trains, generates and trains on, and writes what came out.
+A case trains a stage; "signal" [number, step] sends that signal to the second process after a step. With "differs" the
+second process starts from other weights and finds other subspaces, as another machine might. With "probe" it trains,
+generates and trains on, and writes what came out.
 """
 
 import os
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from gorp import distributed
+import gorp.train
+from gorp import distributed, projection
 from gorp.checkpoint import Checkpoint
 from gorp.errors import Interrupted
 from gorp.files import read_json, read_jsonl, write_json
@@ -20,7 +22,7 @@ from gorp.prompts import pad, tokenize
 from gorp.settings import make_settings
 from gorp.train import fit, train_stage
 
-step_done = Checkpoint.step_done
+step_done, fit_plainly, subspace = Checkpoint.step_done, fit, projection.subspace
 
 
 def main(cases: str) -> None:
@@ -40,7 +42,16 @@ def train(case: dict) -> None:
             os.kill(os.getpid(), number)
         step_done(self, *args)
 
+    def fit_from_elsewhere(adapted, *args):
+        with torch.no_grad():
+            for parameter in adapted.trained.values():
+                parameter.add_(1)
+        return fit_plainly(adapted, *args)
+
     Checkpoint.step_done = step_done_and_signal
+    differs = case.get("differs") and distributed.rank() == 1
+    gorp.train.fit = fit_from_elsewhere if differs else fit_plainly
+    projection.subspace = (lambda *args: -subspace(*args)) if differs else subspace
     settings = make_settings(case["method"], case["settings"])
     paths = [Path(case[key]) if case[key] else None for key in ("data", "output", "parent", "deepspeed")]
     data, output, parent, deepspeed = paths

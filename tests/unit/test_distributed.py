@@ -121,6 +121,7 @@ def trained(case, chain, micros, tmp_path_factory):
                 before = before and cases[f"{family}-bf16-{way}-{before}"]["output"]
                 cases[name] = case(name, family, task, before, config, "bfloat16")
         cases[f"{family}-seqlora"] = case(f"{family}-seqlora", family, method="seqlora", epochs=2)
+        cases[f"{family}-differs"] = case(f"{family}-differs", family) | {"differs": True}
         for way, config in (("torchrun", None), ("zero3", "zero3")):
             name = f"{family}-probe-{way}"
             cases[name] = case(name, family, deepspeed=config, gradient_checkpointing=True) | {"probe": True}
@@ -164,6 +165,12 @@ def test_a_second_task_does_too(trained, tmp_path, family):
             torch.testing.assert_close(found @ found.mT, S_wm @ S_wm.mT, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_first_process_decides_weights_and_subspaces(trained, tmp_path, family):
+    case = trained[f"{family}-differs"]
+    same(read_stage(case["output"]), train_alone(case, output=tmp_path / "alone"), family)
+
+
 @pytest.mark.parametrize("way", ["zero3", "zero3-offload"])
 @pytest.mark.parametrize("task", ["moods", "topics"])
 def test_pieces_in_bf16_train_as_the_whole_model(trained, way, task):
@@ -172,7 +179,7 @@ def test_pieces_in_bf16_train_as_the_whole_model(trained, way, task):
     same(pieces, whole, way)
     # T5's cross-attentions add up their gradients in bf16, in another order: no closer than one process is to two
     pieces, whole = (read_stage(trained[f"t5-bf16-{name}-{task}"]["output"]) for name in (way, "torchrun"))
-    assert pieces.info["losses"] == pytest.approx(whole.info["losses"], abs=5e-3)
+    assert pieces.info["losses"] == pytest.approx(whole.info["losses"], abs=0.03)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
