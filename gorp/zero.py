@@ -28,7 +28,6 @@ def shard(base: nn.Module, whole: Sequence[str], zero: Mapping[str, Any]) -> Non
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # else it is compiled: a minute, and a compiler
     config = {
         "train_micro_batch_size_per_gpu": 1,  # asked for, and used by the engine's own loop alone
-        "gradient_clipping": 0.0,
         "bf16": {"enabled": base.dtype == torch.bfloat16},
         "zero_optimization": dict(zero),
     }

@@ -91,7 +91,7 @@ def test_the_smollm2_preset_plans_order1_on_that_model():
 def test_resources_choose_the_launcher(project, changes, expected):
     config = {"resources": {"train": TRAIN | changes}, "deepspeed": "workflow/presets/deepspeed/zero3.json"}
     done = run(project, "--dry-run", "--forceall", "--printshellcmds", "results/abc/summary.csv", **config)
-    commands = [line.strip() for line in done.stdout.splitlines() if "gorp train " in line]
+    commands = re.findall("Shell command: (.*gorp train .*)", done.stdout)
     assert len(commands) == 3
     assert all(command.startswith(expected) for command in commands)
     assert all(" --deepspeed workflow/presets/deepspeed/zero3.json " in command for command in commands)
