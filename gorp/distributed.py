@@ -1,4 +1,4 @@
-"""Many processes of one training, on plain torch.distributed; of a single process each function here does nothing.
+"""Many processes of one job, on plain torch.distributed; of a single process each function here does nothing.
 
 A launcher (torchrun, deepspeed) starts the processes and tells each of them its number in the environment: RANK,
 WORLD_SIZE and LOCAL_RANK. They talk by nccl where there are GPUs, one each, and by gloo on CPUs.
@@ -80,6 +80,14 @@ def sum_(tensors: Sequence[Tensor]) -> None:
         dist.all_reduce(flat)
         parts = flat.split([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(list(tensors), [p.view(t.shape) for p, t in zip(parts, tensors, strict=True)])
+
+
+def gather_texts(text: str) -> list[str]:
+    """The text of each process, of any length."""
+    own = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+    lengths = [int(length) for length in gather(torch.tensor([len(own)]))]
+    parts = gather(torch.nn.functional.pad(own, (0, max(lengths) - len(own))))
+    return [bytes(part[:length].tolist()).decode() for part, length in zip(parts, lengths, strict=True)]
 
 
 def gather(tensor: Tensor) -> list[Tensor]:

@@ -1,11 +1,13 @@
 """Greedy generation over the test rows of the tasks seen, and on request the likeliest label of each."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from peft import PeftModel
 
+from gorp import distributed
 from gorp.adapter import read_stage
 from gorp.decode import Batch, greedy, likeliest
 from gorp.errors import UserError
@@ -17,6 +19,7 @@ from gorp.prompts import tokenize
 COPIED = ("task", "group", "id", "target")  # of a row, to its prediction
 
 
+@distributed.started()
 def predict(
     model: str,
     stage: Path | None,
@@ -31,7 +34,7 @@ def predict(
     """Writes `{"task", "group", "id", "target", "prediction"}` lines for all rows of the data files, in their order.
 
     `label_likelihood` adds "likeliest_label" (see `generate`). `stage` is loaded by stock peft onto the base model;
-    None predicts with the base model alone (zero-shot).
+    None predicts with the base model alone (zero-shot). Of many processes each answers its share, and the first writes.
     """
     base, tokenizer = load_base(model, dtype)
     if stage is not None:
@@ -39,10 +42,11 @@ def predict(
     rows = [row for path in data for row in read_jsonl(path)]
     with autocast(base):
         answers = generate(base, tokenizer, rows, max_source_length, max_new_tokens, batch_tokens, label_likelihood)
-    write_jsonl(
-        output,
-        ({**{key: row[key] for key in COPIED}, **answer} for row, answer in zip(rows, answers, strict=True)),
-    )
+    if distributed.rank() == 0:
+        write_jsonl(
+            output,
+            ({**{key: row[key] for key in COPIED}, **answer} for row, answer in zip(rows, answers, strict=True)),
+        )
 
 
 def load_stage(base, stage: Path, model: str, dtype: str):
@@ -77,18 +81,24 @@ def generate(
     `batch_tokens`. In bf16 they may, where two tokens are nearly equal.
     `label_likelihood` adds "likeliest_label", that of the row's labels with the largest log-likelihood (see
     `gorp.decode.label_log_likelihoods`); rows without labels (generation tasks) get none.
+    The batches are dealt out to the processes, and are the same for any number of them: so are the answers.
     """
     sources = [tuple(example.source) for example in tokenize(rows, tokenizer, max_source_length)]
     prompts = [(source, tuple(row["labels"])) for source, row in zip(sources, rows, strict=True)]
-    answers: dict[tuple, dict] = {}
-    with Progress("predict", len(set(prompts))) as progress:
-        for batch in batches(prompts, batch_tokens, max_new_tokens):
+    dealt = list(batches(prompts, batch_tokens, max_new_tokens))
+    mine, own = dealt[distributed.rank() :: distributed.size()], []
+    with Progress("predict", sum(map(len, mine)), quiet=distributed.rank() > 0) as progress:
+        for batch in mine:
             found, sure = answer(model, tokenizer, batch, max_new_tokens, label_likelihood)
             for i, prompt in enumerate(batch):
                 if len(batch) > 1 and not sure[i]:
                     found[i] = answer(model, tokenizer, [prompt], max_new_tokens, label_likelihood)[0][0]
-                answers[prompt] = found[i]
+            own += found
             progress.advance(len(batch))
+    answers: dict[tuple, dict] = {}
+    for rank, text in enumerate(distributed.gather_texts(json.dumps(own))):
+        answered = [prompt for batch in dealt[rank :: distributed.size()] for prompt in batch]
+        answers |= zip(answered, json.loads(text), strict=True)
     return [answers[prompt] for prompt in prompts]
 
 

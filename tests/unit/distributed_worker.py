@@ -2,7 +2,7 @@
 
 A case trains a stage; "signal" [number, step] sends that signal to the second process after a step. With "differs" the
 second process starts from other weights and finds other subspaces, as another machine might. With "probe" it trains,
-generates and trains on, and writes what came out.
+generates and trains on, and writes what came out. With "budget" it predicts, in batches of so many tokens.
 """
 
 import os
@@ -18,6 +18,7 @@ from gorp.errors import Interrupted
 from gorp.files import read_json, read_jsonl, write_json
 from gorp.methods import make_method
 from gorp.models import attach, load_base
+from gorp.predict import predict
 from gorp.prompts import pad, tokenize
 from gorp.settings import make_settings
 from gorp.train import fit, train_stage
@@ -29,7 +30,12 @@ def main(cases: str) -> None:
     torch.set_num_threads(1)
     with distributed.started():
         for case in read_json(cases):
-            (probe if case.get("probe") else train)(case)
+            if "budget" in case:
+                predict(
+                    case["model"], case["stage"], case["data"], case["output"], 200, 8, case["budget"], "float32", True
+                )
+            else:
+                (probe if case.get("probe") else train)(case)
 
 
 def train(case: dict) -> None:

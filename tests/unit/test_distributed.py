@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 from gorp.adapter import INFO, SPACE, WEIGHTS, read_stage
 from gorp.checkpoint import PREFIX, Checkpoint
 from gorp.errors import Interrupted
+from gorp.predict import predict
 from gorp.prompts import Example
 from gorp.settings import make_settings
 from gorp.train import share, train_stage
@@ -36,6 +38,7 @@ BATCHES = {
     "ragged": {"batch_size": 3, "micro_batch_size": 2},  # 3, 3 and 1: the second process has no row of the last
 }
 FAMILIES = ("t5", "llama")
+BUDGETS = (1, 10**6)  # tokens of a batch of predictions: a row each; or one batch, so that the second process has none
 
 
 def launch(command) -> subprocess.CompletedProcess:
@@ -101,7 +104,7 @@ def train_alone(case, **changes):
 
 
 @pytest.fixture(scope="module")
-def trained(case, chain, micros, tmp_path_factory):
+def trained(case, chain, micros, tasks, tmp_path_factory):
     """All cases by name, run on two processes in one launch."""
     cases = {}
     for family, batch, way in itertools.product(FAMILIES, BATCHES, WAYS):
@@ -125,6 +128,15 @@ def trained(case, chain, micros, tmp_path_factory):
         for way, config in (("torchrun", None), ("zero3", "zero3")):
             name = f"{family}-probe-{way}"
             cases[name] = case(name, family, deepspeed=config, gradient_checkpointing=True) | {"probe": True}
+        for budget in BUDGETS:
+            stage = {"stage": str(chain(micros[family], "gorp")[-1]), "data": list(map(str, tasks.values()))}
+            output = str(tmp_path_factory.mktemp("predicted") / "predictions.jsonl")
+            cases[f"{family}-predict-{budget}"] = {
+                "model": micros[family].path,
+                **stage,
+                "output": output,
+                "budget": budget,
+            }
     cut = case("cut", "t5", lora_dropout=0.3)
     cases["whole"] = {**cut, "output": f"{cut['output']}-whole"}
     cases["cut"] = {**cut, "signal": [signal.SIGTERM, 2]}
@@ -201,6 +213,16 @@ def test_a_model_in_pieces_generates_between_two_trainings(trained, family):
         assert whole["sharded"] == []
         assert len(pieces["sharded"]) >= 10
         assert not any("lora_" in name for name in pieces["sharded"])
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_processes_predict_the_same_bytes(trained, tmp_path, family, budget):
+    case = trained[f"{family}-predict-{budget}"]
+    predict(case["model"], case["stage"], case["data"], tmp_path / "alone", 200, 8, budget, label_likelihood=True)
+    assert Path(case["output"]).read_bytes() == (tmp_path / "alone").read_bytes()
+    shown = trained["printed"].count("predict: 8/8")  # of 16, by the first process, which tells
+    assert shown == len(FAMILIES), re.findall(r"predict: .*", trained["printed"])
 
 
 def test_stopped_and_resumed_two_processes_end_with_the_same_bytes(trained):

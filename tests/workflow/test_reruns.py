@@ -257,13 +257,15 @@ def test_comments_and_docstrings(copied):
 )
 def test_the_launcher_and_deepspeed(copied, deepspeed, resources):
     """They change rounding alone: the same stage trained on one or two processes is not trained again."""
-    train = yaml.safe_load((copied / "config.yaml").read_text())["resources"]["train"]
-    assert plan(copied, deepspeed=deepspeed, resources={"train": train | resources}) == []
+    own = yaml.safe_load((copied / "config.yaml").read_text())["resources"]
+    changed = {"train": own["train"] | resources, "predict": own["predict"] | {"processes": 2}}
+    assert plan(copied, deepspeed=deepspeed, resources=changed) == []
 
 
 def test_memory_time_threads_and_checkpoints(copied):
     resources = {kind: {"threads": 2, "mem_mb": 99, "runtime": 9, "gpu": 1} for kind in ("train", "predict")}
     resources["train"] |= {"processes": 1, "nodes": 1}
+    resources["predict"] |= {"processes": 1}
     assert plan(copied, resources=resources, checkpoint_minutes=1) == []
 
 

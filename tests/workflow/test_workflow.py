@@ -11,6 +11,7 @@ from project import make_project
 from transformers import T5ForConditionalGeneration
 
 TRAIN = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"]["train"]
+PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"]["predict"]
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,13 @@ def test_resources_choose_the_launcher(project, changes, expected):
     assert all(" --deepspeed workflow/presets/deepspeed/zero3.json " in command for command in commands)
 
 
-def test_an_order_with_two_processes_a_training(finished, tmp_path):
+def test_an_order_with_two_processes_a_job(finished, tmp_path):
     """To the same predictions as with one."""
     folder = make_project(tmp_path)
-    done = run(folder, "results/ab/summary.csv", resources={"train": TRAIN | {"processes": 2}})
+    two = {kind: of | {"processes": 2} for kind, of in (("train", TRAIN), ("predict", PREDICT))}
+    done = run(folder, "results/ab/summary.csv", "--printshellcmds", resources=two)
     assert done.returncode == 0, done.stdout
+    assert len(re.findall("torchrun --standalone --nproc-per-node 2 -m gorp predict ", done.stdout)) == 2 + 2 + 1
     for stage in ("amazon", "amazon/agnews"):
         place = f"results/test/stages/short/gorp/seed0/{stage}"
         alone, two = (json.loads((root / place / "stage.json").read_text()) for root in (finished, folder))

@@ -51,9 +51,11 @@ def check_config():
         check_model(config["model"])
         if config["run"] in orders:
             raise UserError(f"run: {config['run']} is the name of an order; choose another")
-        own = config["resources"]["train"]
-        if 0 < own["gpu"] < own["processes"]:
-            raise UserError(f"resources: train: processes: {own['processes']} need as many GPUs, not gpu: {own['gpu']}")
+        for kind, own in config["resources"].items():
+            if 0 < own["gpu"] < own["processes"]:
+                raise UserError(
+                    f"resources: {kind}: processes: {own['processes']} need as many GPUs, not gpu: {own['gpu']}"
+                )
         for suite, stages in config["orders"].items():
             for name in config["methods"]:
                 for stage in {stage for order in stages.values() for stage in prefixes(order)}:
@@ -157,7 +159,7 @@ def processes(rule):
 
 def launcher(rule):
     """What stands before the sub-command: gorp alone, or a launcher of many."""
-    count, nodes = processes(rule), config["resources"][rule]["nodes"]
+    count, nodes = processes(rule), config["resources"][rule].get("nodes", 1)
     if nodes > 1:  # a torchrun on each node, which meet at the first
         head = '"$(scontrol show hostnames "$(squeue -h -j $SLURM_JOB_ID -o %N)" | head -n 1)'
         return (

@@ -2,7 +2,7 @@
 
 
 PREDICT = (
-    "gorp predict --model {params.model:q} --dtype {params.dtype} {params.stage:q} --data {input.data:q} {params.options:q}"
+    "{resources.launcher} predict --model {params.model:q} --dtype {params.dtype} {params.stage:q} --data {input.data:q} {params.options:q}"
     " --batch-tokens {resources.batch_tokens} --threads {threads} --output {output:q} 2>&1 | tee {log:q}"
 )
 PREDICT_CODE = code_digest("gorp.predict")
@@ -34,6 +34,7 @@ rule predict:
         mem_mb=resource("predict", "mem_mb"),
         runtime=resource("predict", "runtime"),
         gpu=resource("predict", "gpu"),
+        launcher=launcher("predict"),
         batch_tokens=config["prediction"]["batch_tokens"],
     params:
         model=MODEL,
