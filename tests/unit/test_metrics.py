@@ -121,14 +121,14 @@ def test_score_predictions_by_task_in_order_of_appearance():
 def test_groups_and_likeliest_labels():
     rows = [
         {**row("negative", id=1), "group": "SC", "likeliest_label": "Positive"},
-        {**row("positive", id=2), "group": "SC", "likeliest_label": "negative"},
+        {**row("positive", id=2), "group": "SC", "likeliest_label": "positive!"},
         {**row("positive", id=3), "group": "SC", "likeliest_label": "positive"},
         {**row("A", "A", task="COPA"), "group": "COPA"},
     ]
     scores = score_predictions(rows)
     assert {task: found["group"] for task, found in scores.items()} == {"amazon": "SC", "COPA": "COPA"}
-    assert scores["amazon"]["likelihood_match"] == scores["amazon"]["exact_match"] == pytest.approx(200 / 3)
-    assert score_predictions(rows[:2])["amazon"]["likelihood_match"] == 50
+    assert scores["amazon"]["exact_match"] == pytest.approx(200 / 3)
+    assert scores["amazon"]["likelihood_match"] == 100
     assert "likelihood_match" not in scores["COPA"]
 
 

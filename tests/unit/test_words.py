@@ -28,6 +28,7 @@ def test_ascii_text_has_the_words_of_rouge_score():
         ("ＡＢＣ １２", ["abc", "12"]),
         ("Das Café, über_den", ["das", "café", "über", "den"]),
         ("Cafe\u0301", ["café"]),
+        ("los años", ["los", "años"]),  # stems are English
         ("Привет, мир", ["привет", "мир"]),
         ("हिन्दी में", ["हिन्दी", "में"]),  # vowel signs stay in their words
         ("서울은 좋다", ["서울은", "좋다"]),  # Korean has blanks
