@@ -115,6 +115,14 @@ def test_an_order_with_two_processes_a_job(finished, tmp_path):
         ).read_text()
 
 
+def test_the_rule_graph_of_the_readme():
+    drawn = run(REPOSITORY, "--rulegraph", "mermaid-js").stdout
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", drawn))
+    edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", drawn)}
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("```mermaid")[2].partition("```")[0]
+    assert set(re.findall(r"(\w+) --> (\w+)", readme)) == {(a, b) for a, b in edges if b != "all"} != set()
+
+
 def test_all_six_orders_share_their_first_stages():
     counts = jobs(run(REPOSITORY, "--dry-run", "--forceall").stdout)
     # orders 1-3 have 10 different prefixes, the three long orders share none
