@@ -174,8 +174,10 @@ class GorpAdamW(torch.optim.Optimizer):
                 loss = closure()
         gradients = self.reduce()
         named = [item for item in self._named() if item[1] in gradients]
-        for _, name, parameter in named:  # all before the first update: a refused step changes no weight
-            if not parameter.is_cuda:  # it would have to be waited for
+        # before the first update: a refused step changes no weight; a GPU would have to be waited for
+        norm = torch.nn.utils.get_total_norm(gradients.values())
+        if not norm.is_cuda and not torch.isfinite(norm):
+            for _, name, parameter in named:
                 check_finite(name, gradients[name], int(self.state[parameter].get("step", 0)) + 1)
         for group, name, parameter in named:
             update(parameter, gradients[name], self.state[parameter], group)

@@ -62,11 +62,10 @@ def subspace(G_wn: Tensor, k: int, start_nk: Tensor | None = None, exact: bool =
     to steps of full size. Raises ValueError if the gradient is not finite, before a decomposition meets it.
     """
     G_wn = G_wn.float()
-    if not is_finite(G_wn):
-        raise ValueError("the gradient is not finite")
     k = min(k, *G_wn.shape)
     block = k + OVERSAMPLING
     if exact or 2 * block >= min(G_wn.shape):
+        require_finite(G_wn)
         _, sigma, V_mn = torch.linalg.svd(G_wn, full_matrices=False)
     else:
         Q_nl = random_directions(G_wn, block)
@@ -74,7 +73,10 @@ def subspace(G_wn: Tensor, k: int, start_nk: Tensor | None = None, exact: bool =
             known = start_nk.any(dim=0)  # zero columns know no direction
             Q_nl[:, : start_nk.shape[1]][:, known] = start_nk[:, known]
         for _ in range(ITERATIONS if start_nk is None else 1):
-            Y_wl = torch.linalg.qr(G_wn @ Q_nl).Q
+            Y_wl = G_wn @ Q_nl
+            if not is_finite(Y_wl):  # as it is where an entry of G is not, and smaller to look through
+                require_finite(G_wn)
+            Y_wl = torch.linalg.qr(Y_wl).Q
             Q_nl, R_ll = torch.linalg.qr((Y_wl.mT @ G_wn).mT)
         _, sigma, V_ll = torch.linalg.svd(R_ll.mT)  # Y^T G = R^T Q^T
         V_mn = V_ll @ Q_nl.mT
@@ -83,6 +85,12 @@ def subspace(G_wn: Tensor, k: int, start_nk: Tensor | None = None, exact: bool =
     noise = sigma[0] * (max(G_wn.shape) * torch.finfo(G_wn.dtype).eps)
     # in memory of its own, since a view would keep the whole factor alive; by columns, which products like best
     return (V_mn[:k] * (sigma[:k] > noise)[:, None]).mT
+
+
+def require_finite(G: Tensor) -> None:
+    """Raises ValueError unless every entry of a gradient is finite."""
+    if not is_finite(G):
+        raise ValueError("the gradient is not finite")
 
 
 def is_finite(G: Tensor) -> bool:
