@@ -16,7 +16,8 @@ def overview(suites: Mapping[str, Sequence[pd.DataFrame]], published: Mapping) -
 
     suites: the summary tables (`gorp.report.aggregate`) of each suite's orders.
     published: {model: {suite: {method: {metric: percent}}}}; rows of models that were run, and of suites shown.
-    Columns: suite, source, method, model, benchmark, orders, seeds, then METRIC and METRIC_sd (sample standard
+    Columns: suite, source, method, model, benchmark, orders, seeds, scores (what counts for the tasks, as in the
+    orders' tables, each once; exact match where published), then METRIC and METRIC_sd (sample standard
     deviation over orders and seeds, nan for one; published scores have none).
     """
     rows, models = [], set()
@@ -26,12 +27,14 @@ def overview(suites: Mapping[str, Sequence[pd.DataFrame]], published: Mapping) -
         for (method, model, benchmark), part in runs.groupby(["method", "model", "benchmark"], sort=False):
             row = {"suite": suite, "source": "run", "method": method, "model": model, "benchmark": benchmark}
             row |= {"orders": part["order"].nunique(), "seeds": part["seed"].nunique()}
+            row["scores"] = "; ".join(dict.fromkeys(part["scores"]))
             for metric in METRICS:
                 row |= {metric: part[metric].mean(), f"{metric}_sd": part[metric].std(ddof=1)}
             rows.append(row)
         for model in sorted(models & set(published)):
             for method, scores in published[model].get(suite, {}).items():
-                rows.append({"suite": suite, "source": "published", "method": method, "model": model, **scores})
+                rows.append({"suite": suite, "source": "published", "method": method, "model": model})
+                rows[-1] |= {"scores": "exact_match", **scores}
     return pd.DataFrame(rows).astype({"orders": "Int64", "seeds": "Int64"})
 
 
@@ -43,7 +46,7 @@ def read_summaries(paths: Sequence[Path]) -> list[pd.DataFrame]:
             table = pd.read_csv(path)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: not a summary table: {error}") from None
-        missing = [column for column in ("order", "method", "seed", "model", *METRICS) if column not in table]
+        missing = [column for column in ("order", "method", "seed", "model", "scores", *METRICS) if column not in table]
         if missing:
             raise UserError(f"{path}: not a summary table: no column {missing[0]}")
         tables.append(table)
