@@ -2,12 +2,16 @@
 #
 #   snakemake --cores 2 results/order1/summary.csv
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
-configfile: "config.yaml"
+if Path("config.yaml").is_file():  # else, from another folder, that beside this file holds
+
+    configfile: "config.yaml"
 
 
 report: "workflow/report/workflow.rst"

@@ -104,7 +104,7 @@ def read_stage(folder: Path | str) -> Stage:
             raise UserError(f"{folder / name}: the file is missing; train the stage again")
         if sha256(folder / name) != info.get("files", {}).get(name):
             raise UserError(f"{folder / name}: its SHA-256 is not the one in {INFO}: changed or damaged; train again")
-    for key in ("tasks", "method", "base_model", "dtype"):
+    for key in ("tasks", "method", "base_model", "base_model_key", "dtype"):
         if key not in info:
             raise UserError(f"{folder / INFO}: it lacks {key!r}: not a whole stage; train it again")
     config = read_json(folder / CONFIG)
@@ -116,6 +116,13 @@ def read_stage(folder: Path | str) -> Stage:
         config["r"],
         config["lora_alpha"],
     )
+
+
+def check_base(stage: Stage, model: str, key: str) -> None:
+    """Raises UserError unless a stage was trained on this base model, whose `gorp.content.model_key` is `key`."""
+    if stage.info["base_model_key"] != key:
+        same = "which had other files then" if stage.info["base_model"] == model else f"not on {model}"
+        raise UserError(f"{stage.folder}: it was trained on the base model {stage.info['base_model']}, {same}")
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -1,12 +1,14 @@
 """A digest of the code that a step runs, so that the workflow repeats a step when its code changes, and only then."""
 
 import ast
+import functools
 import hashlib
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 
 
+@functools.cache
 def code_digest(*modules: str) -> str:
     """Hexadecimal digest over modules (`gorp.train`) and all modules of the package that they import, directly or not.
 
@@ -19,11 +21,17 @@ def code_digest(*modules: str) -> str:
         path = module_file(module)
         if path is None or module in seen:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        pending += imported_modules(tree)
-        seen[module] = ast.dump(without_docstrings(tree))
+        imported, seen[module] = read_module(path)
+        pending += imported
     text = "\n".join(f"{module}\n{dump}" for module, dump in sorted(seen.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@functools.cache
+def read_module(path: Path) -> tuple[list[str], str]:
+    """The names that a module may import, and what its code says."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return imported_modules(tree), ast.dump(without_docstrings(tree))
 
 
 def module_file(module: str) -> Path | None:

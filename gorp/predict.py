@@ -8,7 +8,8 @@ import torch
 from peft import PeftModel
 
 from gorp import distributed
-from gorp.adapter import read_stage
+from gorp.adapter import check_base, read_stage
+from gorp.content import model_key
 from gorp.decode import Batch, greedy, likeliest
 from gorp.errors import UserError
 from gorp.files import read_jsonl, write_jsonl
@@ -56,9 +57,9 @@ def load_stage(base, stage: Path, model: str, dtype: str):
     bf16 they would be rounded away, and stay beside them.
     """
     verified = read_stage(stage)
-    for key, value in (("base_model", model), ("dtype", dtype)):
-        if verified.info[key] != value:
-            raise UserError(f"{stage}: its {key} is {verified.info[key]!r}, not {value!r}")
+    check_base(verified, model, model_key(model))
+    if verified.info["dtype"] != dtype:
+        raise UserError(f"{stage}: its dtype is {verified.info['dtype']!r}, not {dtype!r}")
     tuned = PeftModel.from_pretrained(base, str(stage)).eval()
     return tuned.merge_and_unload() if base.dtype == torch.float32 else tuned
 

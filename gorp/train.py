@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from gorp import distributed
-from gorp.adapter import Stage, read_stage, write_stage
+from gorp.adapter import Stage, check_base, read_stage, write_stage
 from gorp.checkpoint import Checkpoint
+from gorp.content import model_key
 from gorp.digest import code_digest
 from gorp.errors import UserError
 from gorp.files import read_jsonl, sha256
@@ -59,7 +59,8 @@ def train_stage(
     task = rows[0]["task"]
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
-    check_parent(before, base_model=model, dtype=dtype, method=method_name)
+    key = model_key(model)
+    check_parent(before, model, key, dtype=dtype, method=method_name)
     zero = zero_stage_3(deepspeed, settings, dtype) if deepspeed is not None else None
     torch.manual_seed(stage_seed(seed, tasks))
     base, tokenizer = load_base(model, dtype)
@@ -70,7 +71,8 @@ def train_stage(
     examples = tokenize(rows, tokenizer, settings.max_source_length, settings.max_target_length)
     parent_digest = before.digest if before else None
     depends_on = {
-        **{"model": model, "files": model_files(model, base), "dtype": dtype, "method": method_name, "seed": seed},
+        **{"model": key, "commit": getattr(base.config, "_commit_hash", None), "dtype": dtype},
+        **{"method": method_name, "seed": seed},
         **{"settings": asdict(settings), "data": sha256(data), "parent": parent_digest},
         **{"code": code_digest("gorp.train", f"gorp.methods.{method_name}"), "torch": torch.__version__},
     }
@@ -91,6 +93,7 @@ def train_stage(
         "seed": seed,
         "settings": asdict(settings),
         "base_model": model,
+        "base_model_key": key,
         "dtype": dtype,
         "parent": parent_digest,
         "rows": len(rows),
@@ -123,19 +126,16 @@ def zero_stage_3(path: Path, settings: TrainSettings, dtype: str) -> dict[str, A
     return zero if stage == 3 else None
 
 
-def check_parent(parent: Stage | None, **expected: str) -> None:
+def check_parent(parent: Stage | None, model: str, key: str, **expected: str) -> None:
     """Raises UserError if the parent stage was trained on another base model, in another dtype or by another method."""
-    for key, value in expected.items():
-        if parent is not None and parent.info[key] != value:
+    if parent is None:
+        return
+    check_base(parent, model, key)
+    for name, value in expected.items():
+        if parent.info[name] != value:
             raise UserError(
-                f"{parent.folder}: its {key} is {parent.info[key]!r}, not {value!r}: not a stage to go on from"
+                f"{parent.folder}: its {name} is {parent.info[name]!r}, not {value!r}: not a stage to go on from"
             )
-
-
-def model_files(model: str, base: PreTrainedModel) -> list[Any]:
-    """What tells a base model from another one of the same name: its files, or the commit of a hub model."""
-    files = sorted(path for path in Path(model).expanduser().glob("*") if path.is_file())
-    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files] or [base.config._commit_hash]
 
 
 def stage_seed(seed: int, tasks: Sequence[str]) -> int:

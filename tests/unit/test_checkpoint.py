@@ -78,7 +78,7 @@ def test_a_stale_checkpoint_is_never_used(micros, tasks, tmp_path, stop_after, m
     monkeypatch.undo()
     if change == "model":
         (tmp_path / "model").symlink_to(family.path)
-        monkeypatch.setattr("gorp.train.model_files", lambda *_: ["another"])
+        monkeypatch.setattr("gorp.train.model_key", lambda _: "another")
     else:
         job[change] = {"settings": family.settings(epochs=3, scale=2.0), "seed": 4, "data": tasks["topics"]}[change]
     resumed = []

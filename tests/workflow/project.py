@@ -18,7 +18,7 @@ ORDERS = {"short": {"ab": ["amazon", "agnews"], "abc": ["amazon", "agnews", "yah
 
 def make_project(folder: Path) -> Path:
     """A checkout with three small tasks, a random micro T5 and two orders that start alike."""
-    for name in ("Snakefile", "workflow"):
+    for name in ("Snakefile", "workflow", "profiles"):
         (folder / name).symlink_to(REPOSITORY / name)
     texts = []
     for task in ("SC/amazon", "TC/agnews", "TC/yahoo"):

@@ -86,6 +86,27 @@ def test_nothing_runs_without_an_edit(copied):
     assert plan(copied, PAGE) == []
 
 
+def test_paths_times_and_layout_of_unchanged_content(copied):
+    """Rows and models count by their content: neither where they lie nor how a file is laid out."""
+    file = copied / "data/TC/agnews/train.json"
+    file.write_text(json.dumps(json.loads(file.read_text()), indent=4))
+    (copied / "model/model.safetensors").touch()
+    for benchmark, model in (("data", "model"), (str(copied / "data"), str(copied / "model"))):
+        assert plan(copied, benchmark=benchmark, model=model) == []
+    shutil.move(copied / "data", copied / "elsewhere")
+    shutil.move(copied / "model", copied / "elsewhere/model")
+    assert plan(copied, benchmark="elsewhere", model="elsewhere/model") == ["Aggregate abc", "Show abc/summary.csv of the run"]
+
+
+def test_another_weight_of_the_model(copied):
+    """With the size and the name of the file as they were."""
+    file = copied / "model/model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert plan(copied) == all_of("abc", *EVERY_PREDICTION, others=train(*SEEN))
+
+
 def test_the_learning_rate_of_one_task(copied):
     """The stages that train the task, or build on one that did."""
     found = plan(copied, overrides=[{"task": "agnews", "training": {"learning_rate": 0.5}}])

@@ -46,29 +46,30 @@ rule aggregate:
         f"{RUN}/benchmarks/aggregate/{{order}}.tsv"
     conda:
         "../envs/gorp.yaml"
+    resources:
+        stages=lambda w: placed(f"{RUN}/stages/{SUITES[w.order]}"),
+        zero_shot=placed(f"{RUN}/zero-shot"),
+        folder=lambda w: placed(f"{RUN}/{w.order}"),
     params:
         tasks=lambda w: ORDERS[w.order],
         scores=lambda w: [f"{task}={TASKS[task].score}" for task in ORDERS[w.order] if TASKS[task].score],
         runs=order_runs(),
-        stages=lambda w: f"{RUN}/stages/{SUITES[w.order]}",
-        zero_shot=f"{RUN}/zero-shot",
-        model=config["model"],
-        benchmark=config["benchmark"],
+        model=config["model"] if config["model"] in MADE else MODEL,
+        benchmark=tidy(config["benchmark"]),
         evaluate=config["evaluate"],
-        folder=lambda w: f"{RUN}/{w.order}",
         code=code_digest("gorp.results", "gorp.report", "gorp.groups", "gorp.page"),
     message:
         "Aggregate {wildcards.order}"
     shell:
-        "gorp aggregate --order {wildcards.order} --tasks {params.tasks} --scores {params.scores} --runs {params.runs} --stages {params.stages:q}"
-        " --zero-shot {params.zero_shot:q} --model {params.model:q} --benchmark {params.benchmark:q}"
-        " --evaluate {params.evaluate} --output {params.folder:q} 2>&1 | tee {log:q}"
+        "gorp aggregate --order {wildcards.order} --tasks {params.tasks} --scores {params.scores} --runs {params.runs} --stages {resources.stages:q}"
+        " --zero-shot {resources.zero_shot:q} --model {params.model:q} --benchmark {params.benchmark:q}"
+        " --evaluate {params.evaluate} --output {resources.folder:q} 2>&1 | tee {log:q}"
 
 
 rule summarize:
     input:
         summaries=[f"{RUN}/{order}/summary.csv" for order in ORDERS],
-        published="workflow/published.yaml",
+        published=local(workflow.source_path("../published.yaml")),
     output:
         page=report(
             f"{RUN}/summary.html",
@@ -90,7 +91,7 @@ rule summarize:
         "../envs/gorp.yaml"
     params:
         suites=[
-            f"--suite {suite} " + " ".join(f"{RUN}/{order}/summary.csv" for order in orders)
+            f"--suite {suite} " + " ".join(placed(f"{RUN}/{order}/summary.csv") for order in orders)
             for suite, orders in config["orders"].items()
         ],
         code=code_digest("gorp.overview", "gorp.report", "gorp.page"),

@@ -8,7 +8,6 @@ rule audit:
     input:
         predictions=last_predictions,
         data=lambda w: rendered(ORDERS[w.order], SPLIT),
-        labels=lambda w: [TASKS[task].label_file() for task in ORDERS[w.order]],
     output:
         page=report(
             f"{AUDIT_FOLDER}/audit.html",
@@ -24,12 +23,14 @@ rule audit:
         f"{RUN}/benchmarks/audit/{{order}}/{{method}}/seed{{seed}}.tsv"
     conda:
         "../envs/gorp.yaml"
+    resources:
+        benchmark=BENCHMARK,
+        folder=lambda w: placed(AUDIT_FOLDER.format(**dict(w.items()))),
     params:
-        benchmark=config["benchmark"],
-        folder=lambda w: AUDIT_FOLDER.format(**dict(w.items())),
+        labels=lambda w: [] if FROM_OFFICIAL else [DIGESTS.rows(TASKS[task].label_file()) for task in ORDERS[w.order]],
         code=code_digest("gorp.audit_page"),
     message:
         "Audit the last stage of {wildcards.order}, {wildcards.method}, seed {wildcards.seed}"
     shell:
-        "gorp audit --predictions {input.predictions:q} --benchmark {params.benchmark:q} --data {input.data:q}"
-        " --output {params.folder:q} 2>&1 | tee {log:q}"
+        "gorp audit --predictions {input.predictions:q} --benchmark {resources.benchmark:q} --data {input.data:q}"
+        " --output {resources.folder:q} 2>&1 | tee {log:q}"

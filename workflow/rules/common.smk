@@ -1,34 +1,49 @@
 # Names, checks and helper functions that the rules share.
 
-import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import validate
 
 from gorp.benchmark import OFFICIAL, benchmark_root, check_orders, find_tasks, read_instructions
+from gorp.content import Digests
 from gorp.digest import code_digest
 from gorp.errors import UserError, close_names
+from gorp.locks import note_run, remove_stale_lock
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
+from gorp.presets import laid_over, read_yaml
 from gorp.results import order_scores, prefixes
 from gorp.settings import make_settings, used_settings
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
 from gorp.transfer import check_source
 from gorp.zero_config import read_zero_config
 
-# without an activated environment, the `gorp` command beside the Python that runs Snakemake
-shell.prefix(f"set -euo pipefail; export PATH=$PATH:{shlex.quote(str(Path(sys.executable).parent))}; ")
+# the folder of the Snakefile
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+DIGESTS = Digests(Path(".snakemake/gorp/digests.json"))
+
+if workflow.is_main_process:
+    print(remove_stale_lock() or "", end="", file=sys.stderr)
+    note_run()
 
 
-FROM_OFFICIAL = config.get("benchmark") == "official"
+onstart:
+    note_run(workflow.executor_plugin.name)
 
 
-def relative(path):
-    """The path as seen from the working directory, so that moving a checkout changes no job."""
-    return Path(os.path.relpath(path))
+# the `gorp` beside the Python that runs Snakemake comes first, but for an environment that Snakemake makes for a job
+if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+    shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+
+# called from another folder, or as a module, the config may hold a few keys alone; orders are replaced as a whole
+config |= {**laid_over(read_yaml(HOME / "config.yaml"), config), **{key: config[key] for key in config if key == "orders"}}
+FROM_OFFICIAL = config["benchmark"] == "official"
+
+placed = workflow.modifier.path_modifier.replace_prefix  # where a path lies when this is a module with a prefix
 
 
 def check_config():
@@ -66,10 +81,18 @@ def check_config():
     return root, tasks, orders
 
 
+def tidy(place):
+    """A folder by its path from here where it lies below, in full elsewhere; the names that are no folders as they are."""
+    if not is_local(place):
+        return place
+    full, here = Path(place).expanduser().resolve(), Path().resolve()
+    return str(full.relative_to(here) if full.is_relative_to(here) else full)
+
+
 def data_folder():
     """(folder, tasks) of the benchmark; the official tasks are known before they are fetched."""
     if not FROM_OFFICIAL:
-        root = relative(benchmark_root(config["benchmark"]))
+        root = benchmark_root(config["benchmark"])
         return root, find_tasks(root)
     if config["official_source"]:
         check_source(config["official_source"])
@@ -171,12 +194,26 @@ def launcher(rule):
 
 
 def machines(rule):
-    """The resources by which SLURM gives a job its GPUs, on one machine or on several."""
-    gpu, nodes = config["resources"][rule]["gpu"], config["resources"][rule]["nodes"]
+    """The resources by which SLURM gives a job its CPUs and GPUs, on one machine or on several."""
+    own = config["resources"][rule]
+    cpus, gpu, nodes = {"cpus_per_task": own["threads"]}, own["gpu"], own.get("nodes", 1)
     if nodes == 1:
-        return {"gpu": gpu}
+        return {**cpus, "gpu": gpu}
     extra = f"--ntasks-per-node=1{f' --gpus-per-node={gpu}' if gpu else ''}"
-    return {"mpi": "srun", "nodes": nodes, "tasks": nodes, "slurm_extra": extra}
+    return {**cpus, "mpi": "srun", "nodes": nodes, "tasks": nodes, "slurm_extra": extra}
+
+
+def check_placeholders():
+    """Raises a WorkflowError where the partition or the account of the SLURM profile is not filled in."""
+    for key, value in (workflow.resource_settings.default_resources or {}).items():
+        if "FILL-IN" in str(getattr(value, "value", value)):
+            raise WorkflowError(
+                f"{key}: not filled in; put your own into workflow/profiles/slurm/config.yaml, or call Snakemake with "
+                f"--default-resources slurm_partition=NAME slurm_account=NAME"
+            )
+
+
+check_placeholders()
 
 
 ROOT_OF_BENCHMARK, TASKS, ORDERS = check_config()
@@ -190,8 +227,8 @@ TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.s
 AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")
 AUDIT = rf"audit/[\w-]+/seed\d+/({'|'.join(AUDIT_FILES)})"  # below an order's folder, METHOD/seedN
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-MODEL_SUFFIXES = (".json", ".safetensors", ".model")
-MODEL = f"results/models/{config['model']}" if config["model"] in MADE else config["model"]
+MODEL = placed(f"results/models/{config['model']}") if config["model"] in MADE else tidy(config["model"])
+BENCHMARK = placed(str(OFFICIAL)) if FROM_OFFICIAL and placed("results") != "results" else tidy(config["benchmark"])
 
 
 wildcard_constraints:
@@ -206,17 +243,19 @@ wildcard_constraints:
 
 
 def model_files(wildcards):
-    """The files of the base model, where it is a folder; a hub id has none to watch."""
-    if config["model"] in MADE:
-        return [f"{MODEL}/{name}" for name in BASE_FILES]
-    if is_local(MODEL):
-        return sorted(str(path) for path in Path(MODEL).expanduser().glob("*") if path.suffix in MODEL_SUFFIXES)
-    return []
+    """The files of a base model that the workflow makes; another one is watched by `model_key`."""
+    return [f"results/models/{config['model']}/{name}" for name in BASE_FILES] if config["model"] in MADE else []
+
+
+def model_key(wildcards):
+    """What tells one base model from another: its name or hub id, of a folder a digest of the content."""
+    local = config["model"] not in MADE and is_local(config["model"])
+    return DIGESTS.folder(Path(config["model"]).expanduser()) if local else config["model"]
 
 
 def stage_folder(wildcards):
     """The folder of a stage."""
-    return STAGE.format(**dict(wildcards.items()))
+    return placed(STAGE.format(**dict(wildcards.items())))
 
 
 def parent_files(wildcards):

@@ -6,14 +6,18 @@ if FROM_OFFICIAL:
     include: "official.smk"
 
 
+def sources(wildcards):
+    """The files that a split is rendered from; after fetching, for the official benchmark."""
+    task = TASKS[wildcards.task]
+    examples = [task.file("train")] if config["prompts"]["shots"] else []
+    return [task.file(wildcards.split), task.label_file(), *examples]
+
+
 rule preprocess:
     input:
-        # pinned like the rows, and not there before it is fetched; other benchmarks' instruction is a parameter,
-        # so that the text of one group concerns its tasks alone
+        # pinned like the rows, and not there before it is fetched
         instructions=OFFICIAL_INSTRUCTIONS if FROM_OFFICIAL else [],
-        split=lambda w: TASKS[w.task].file(w.split),
-        labels=lambda w: TASKS[w.task].label_file(),
-        examples=lambda w: [TASKS[w.task].file("train")] if config["prompts"]["shots"] else [],
+        rows=lambda w: sources(w) if FROM_OFFICIAL else [],
     output:
         ensure(f"{RUN}/data/{{task}}/{{split}}.jsonl", non_empty=True),
     log:
@@ -22,14 +26,17 @@ rule preprocess:
         f"{RUN}/benchmarks/preprocess/{{task}}/{{split}}.tsv"
     conda:
         "../envs/gorp.yaml"
+    resources:
+        benchmark=BENCHMARK,
     params:
-        benchmark=config["benchmark"],
+        # of other benchmarks the rows and the instruction count, neither their files nor where they lie
+        rows=lambda w: [] if FROM_OFFICIAL else [DIGESTS.rows(path) for path in sources(w)],
         instructions=lambda w: known_instructions(w.task, config["prompts"]["instruction"]),
         options=lambda w: prompt_options(w.task, w.split),
         code=code_digest("gorp.rendering"),
     message:
         "Render {wildcards.split} of {wildcards.task}"
     shell:
-        "gorp preprocess --benchmark {params.benchmark:q} --task {wildcards.task} --split {wildcards.split}"
+        "gorp preprocess --benchmark {resources.benchmark:q} --task {wildcards.task} --split {wildcards.split}"
         " {params.options}"
         " --output {output:q} 2>&1 | tee {log:q}"

@@ -2,7 +2,7 @@
 
 
 PREDICT = (
-    "{resources.launcher} predict --model {params.model:q} --dtype {params.dtype} {params.stage:q} --data {input.data:q} {params.options:q}"
+    "{resources.launcher} predict --model {resources.model:q} --dtype {params.dtype} {params.stage:q} --data {input.data:q} {params.options:q}"
     " --batch-tokens {resources.batch_tokens} --threads {threads} --output {output:q} 2>&1 | tee {log:q}"
 )
 PREDICT_CODE = code_digest("gorp.predict")
@@ -33,11 +33,12 @@ rule predict:
     resources:
         mem_mb=resource("predict", "mem_mb"),
         runtime=resource("predict", "runtime"),
-        gpu=resource("predict", "gpu"),
+        **machines("predict"),
         launcher=launcher("predict"),
         batch_tokens=config["prediction"]["batch_tokens"],
-    params:
         model=MODEL,
+    params:
+        model=model_key,
         dtype=config["dtype"],
         stage=lambda w: ["--stage", stage_folder(w)],
         options=PREDICT_OPTIONS,
@@ -75,7 +76,7 @@ use rule predict as predict_zero_shot with:
     benchmark:
         f"{RUN}/benchmarks/predict/zero-shot/{{task}}.tsv"
     params:
-        model=MODEL,
+        model=model_key,
         dtype=config["dtype"],
         stage=[],
         options=PREDICT_OPTIONS,

@@ -1,14 +1,13 @@
 # Base models and stages.
 
 
-BUNDLED_TEXT = [
-    task.file(part) for task in find_tasks(relative(benchmark_root("bundled"))).values() for part in ("train", "labels")
-]
+def bundled_text(wildcards):
+    """What the embedded models are pretrained on, as digests."""
+    tasks = find_tasks(benchmark_root("bundled")).values() if wildcards.base in EMBEDDED else []
+    return [DIGESTS.rows(task.file(part)) for task in tasks for part in ("train", "labels")]
 
 
 rule base_model:
-    input:
-        lambda w: BUNDLED_TEXT if w.base in EMBEDDED else [],
     output:
         [f"results/models/{{base}}/{name}" for name in BASE_FILES],
     log:
@@ -21,13 +20,14 @@ rule base_model:
     resources:
         mem_mb=resource("predict", "mem_mb"),
         runtime=resource("predict", "runtime"),
+        folder=lambda w: placed(f"results/models/{w.base}"),
     params:
-        folder="results/models/{base}",
+        text=bundled_text,
         code=lambda w: code_digest("gorp.embedded" if w.base in EMBEDDED else "gorp.smollm2"),
     message:
         "Make the base model {wildcards.base}"
     shell:
-        "gorp base --name {wildcards.base} --threads {threads} --output {params.folder} 2>&1 | tee {log:q}"
+        "gorp base --name {wildcards.base} --threads {threads} --output {resources.folder:q} 2>&1 | tee {log:q}"
 
 
 rule train:
@@ -51,8 +51,9 @@ rule train:
         checkpoint_minutes=config["checkpoint_minutes"],
         launcher=launcher("train"),
         deepspeed=f"--deepspeed {shlex.quote(config['deepspeed'])}" if config["deepspeed"] else "",
-    params:
         model=MODEL,
+    params:
+        model=model_key,
         dtype=config["dtype"],
         method=lambda w: variant(w.method)[0],
         settings=lambda w: training_settings(w.suite, w.method, w.stage),
@@ -62,6 +63,6 @@ rule train:
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:
-        "{resources.launcher} train --model {params.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
+        "{resources.launcher} train --model {resources.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
         " --seed {wildcards.seed} --set {params.settings:q} --threads {threads}"
         " --checkpoint-minutes {resources.checkpoint_minutes} {resources.deepspeed} --output {params.folder:q} 2>&1 | tee -i {log:q}"

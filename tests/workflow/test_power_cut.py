@@ -1,0 +1,74 @@
+"""After a power cut the same command is enough, and ends with the same bytes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from calls import REPOSITORY, run
+from project import make_project
+
+COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", "results/ab/summary.csv"]
+ARTIFACT = ("adapter_model.safetensors", "gradient_space.safetensors", "predictions.jsonl")
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """A project whose trainings save a checkpoint at each step, and its arguments for a process of Snakemake."""
+    folder = make_project(tmp_path)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["training"] |= {"epochs": 40}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | {"checkpoint_minutes": 0}))
+    return folder
+
+
+def start(folder):
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPOSITORY)}
+    pipes = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(COMMAND, cwd=folder, env=environment, start_new_session=True, **pipes)
+
+
+def wait_for_checkpoint(folder, process):
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("results/test/stages/short/gorp/seed0/amazon/agnews/.checkpoint-*")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+
+
+def artifacts(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for name in ARTIFACT for p in folder.rglob(name)}
+
+
+def test_the_same_command_goes_on_after_a_kill_of_all_processes(slow):
+    process = start(slow)
+    wait_for_checkpoint(slow, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list((slow / ".snakemake/locks").glob("*.lock")), "the lock was left behind"
+    done = run(slow, *COMMAND[6:])
+    assert done.returncode == 0, done.stdout
+    assert "The run before was killed: its lock is removed" in done.stdout
+    log = (slow / "results/test/logs/train/short/gorp/seed0/amazon/agnews.log").read_text()
+    assert "going on after step" in log
+    whole = run(slow, *COMMAND[6:], run="whole")
+    assert whole.returncode == 0, whole.stdout
+    killed, other = artifacts(slow / "results/test"), artifacts(slow / "results/whole")
+    assert killed == other != {}
+
+
+def test_a_lock_that_is_held_stays(slow):
+    """By a run, and by a job that a killed run left behind."""
+    process = start(slow)
+    wait_for_checkpoint(slow, process)
+    done = run(slow, *COMMAND[6:])
+    assert done.returncode != 0
+    assert "lock" in done.stdout and "its lock is removed" not in done.stdout
+    process.kill()  # its training goes on
+    process.wait()
+    done = run(slow, *COMMAND[6:])
+    os.killpg(process.pid, signal.SIGKILL)
+    assert done.returncode != 0
+    assert "a job that a stopped run left behind. Once nothing works in it, call: snakemake --unlock" in done.stdout
