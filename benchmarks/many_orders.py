@@ -3,8 +3,9 @@
     python benchmarks/many_orders.py                       # 10, 30 and 100 orders of 4 tasks, 3 methods, 5 seeds
     python benchmarks/many_orders.py --orders 100 --tasks 15
 
-The orders are drawn at random from the fifteen bundled tasks, so that few share more than their first stage. Time and memory are
-those of the whole call of Snakemake, printing included; beside them the cost of a job, which tells how they grow.
+The orders are drawn at random from the fifteen bundled tasks, so that few share more than their first stage. Time and
+memory are those of the whole call of Snakemake, printing included; beside them the cost of a job, which tells how they
+grow.
 """
 
 import argparse

@@ -4,10 +4,11 @@
     digests.rows(Path("CL_Benchmark/SC/amazon/train.json"))
     digests.folder(Path("models/llama"))
 
-A model of 14 GB takes about ten seconds once, at the speed of SHA-256; what is known of a file is kept until its size or
-its time changes. Imports the standard library only.
+A model of 14 GB takes about ten seconds once, at the speed of SHA-256; what is known of a file is kept until its size
+or its time changes. Imports the standard library only.
 """
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -91,7 +92,5 @@ class Digests:
         return self._known
 
     def _save(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # a folder that is read-only: the digest is taken again next time
             write_json(self.store, self._known)
-        except OSError:  # a folder that is read-only: the digest is taken again next time
-            pass

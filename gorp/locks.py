@@ -1,10 +1,11 @@
 """Going on after a power cut: Snakemake's lock on a folder, once nobody holds it any more.
 
-Snakemake locks the files of a run by notes in `.snakemake/locks`, which a killed run leaves behind. Each run therefore leaves a
-note of its own process here. A lock is removed where every run that is noted is known to be dead, on this machine, and
-nothing that it started works on. In any other case the lock stays, and what to do is said.
+Snakemake locks the files of a run by notes in `.snakemake/locks`, which a killed run leaves behind. Each run therefore
+leaves a note of its own process here. A lock is removed where every run that is noted is known to be dead, on this
+machine, and nothing that it started works on. In any other case the lock stays, and what to do is said.
 """
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -23,10 +24,8 @@ def note_run(executor: str = "") -> None:
     """Notes that this process runs Snakemake in the working directory, and how its jobs are executed."""
     own = psutil.Process()
     note = {"host": socket.gethostname(), "pid": own.pid, "started": own.create_time(), "executor": executor}
-    try:
+    with contextlib.suppress(OSError):  # a folder that is read-only: nothing can be run in it either
         write_json(RUNS / f"{note['host']}-{own.pid}.json", note)
-    except OSError:  # a folder that is read-only: nothing can be run in it either
-        pass
 
 
 def remove_stale_lock() -> str | None:
@@ -102,4 +101,3 @@ def jobs_at_work() -> list[int]:
 
 def is_ours(word: str) -> bool:
     return Path(word).name in ("gorp", "torchrun", "deepspeed")
-

@@ -11,7 +11,7 @@ OWN = {{
     "benchmark": "data",
     "model": "model",
     "run": "inner",
-    "orders": {{"mine": {{"ab": ["amazon", "agnews"]}}}},
+    "orders": {{"mine": {{"a": ["amazon"]}}}},
     "training": {{"epochs": 1, "rank": 4}},
     "prediction": {{"max_new_tokens": 3}},
 }}
@@ -32,9 +32,9 @@ use rule * from gorp as gorp_*
 rule all:
     default_target: True
     input:
-        "inner/results/ab/summary.csv",
+        "inner/results/a/summary.csv",
         "inner/results/summary.csv",
-        "inner/results/ab/audit/gorp/seed0/audit.html",
+        "inner/results/a/audit/gorp/seed0/audit.html",
 """
 OVER = {"training": {"epochs": 1, "rank": 4}, "prediction": {"max_new_tokens": 3}, "run": "there"}
 ORDERS = {"orders": {"mine": {"ab": ["amazon", "agnews"]}}}
@@ -54,9 +54,9 @@ def test_as_a_module_with_a_prefix(there):
     done = run(there)
     assert done.returncode == 0, done.stdout
     assert not (there / "results").exists()
-    for name in ("results/ab/summary.csv", "results/summary.csv", "results/inner/ab/audit/gorp/seed0/audit.html"):
+    for name in ("results/a/summary.csv", "results/summary.csv", "results/inner/a/audit/gorp/seed0/audit.html"):
         assert (there / "inner" / name).is_file()
-    assert (there / "inner/results/inner/stages/mine/gorp/seed0/amazon/agnews/scores.json").is_file()
+    assert (there / "inner/results/inner/stages/mine/gorp/seed0/amazon/scores.json").is_file()
     assert "Nothing to be done" in run(there).stdout
 
 

@@ -95,7 +95,10 @@ def test_paths_times_and_layout_of_unchanged_content(copied):
         assert plan(copied, benchmark=benchmark, model=model) == []
     shutil.move(copied / "data", copied / "elsewhere")
     shutil.move(copied / "model", copied / "elsewhere/model")
-    assert plan(copied, benchmark="elsewhere", model="elsewhere/model") == ["Aggregate abc", "Show abc/summary.csv of the run"]
+    assert plan(copied, benchmark="elsewhere", model="elsewhere/model") == [
+        "Aggregate abc",
+        "Show abc/summary.csv of the run",
+    ]
 
 
 def test_another_weight_of_the_model(copied):

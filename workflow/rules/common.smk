@@ -40,7 +40,10 @@ if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 # called from another folder, or as a module, the config may hold a few keys alone; orders are replaced as a whole
-config |= {**laid_over(read_yaml(HOME / "config.yaml"), config), **{key: config[key] for key in config if key == "orders"}}
+config |= {
+    **laid_over(read_yaml(HOME / "config.yaml"), config),
+    **{key: config[key] for key in config if key == "orders"},
+}
 FROM_OFFICIAL = config["benchmark"] == "official"
 
 placed = workflow.modifier.path_modifier.replace_prefix  # where a path lies when this is a module with a prefix

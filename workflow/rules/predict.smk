@@ -31,9 +31,9 @@ rule predict:
         "../envs/gorp.yaml"
     threads: config["resources"]["predict"]["threads"]
     resources:
+        **machines("predict"),
         mem_mb=resource("predict", "mem_mb"),
         runtime=resource("predict", "runtime"),
-        **machines("predict"),
         launcher=launcher("predict"),
         batch_tokens=config["prediction"]["batch_tokens"],
         model=MODEL,
