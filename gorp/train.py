@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from gorp import distributed
-from gorp.adapter import Stage, read_stage, write_stage
+from gorp.adapter import PREFIX, Stage, read_stage, write_stage
 from gorp.checkpoint import Checkpoint
 from gorp.digest import code_digest
 from gorp.errors import UserError
@@ -109,7 +109,8 @@ def train_stage(
     full = [name.removesuffix(".weight") for name in adapted.full_rank]
     config = lora_config(base, r, alpha, names, settings.lora_dropout, full)
     config.inference_mode = True
-    write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info)
+    new_lora = {f"{PREFIX}{name}.weight": parameter for name, parameter in adapted.lora.items()}
+    write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info, new_lora)
     checkpoint.remove()
     distributed.wait()
 
