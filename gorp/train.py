@@ -27,7 +27,7 @@ from gorp.progress import PROGRESS, Progress
 from gorp.prompts import IGNORED, Example, collate, to_device, tokenize
 from gorp.reports import Reports
 from gorp.settings import TrainSettings
-from gorp.zero_config import read_zero_config
+from gorp.zero_config import read_zero_config, without_effect
 
 
 @distributed.started()
@@ -118,9 +118,11 @@ def train_stage(
 def zero_stage_3(path: Path, settings: TrainSettings, dtype: str) -> dict[str, Any] | None:
     """How a DeepSpeed config wants the base model in pieces; None where it leaves it whole."""
     zero = read_zero_config(path, settings, dtype, distributed.size())
-    stage = zero.get("stage", 0)
+    stage, ignored = zero.get("stage", 0), without_effect(path)
     if stage in (1, 2) and distributed.rank() == 0:
         print(f"{path}: stage {stage} trains as stage 0: optimizer state and gradients are small here", file=sys.stderr)
+    if ignored and distributed.rank() == 0:
+        print(f"{path}: ignored, the settings of the training hold: {', '.join(ignored)}", file=sys.stderr)
     return zero if stage == 3 else None
 
 
