@@ -3,14 +3,13 @@
     adapter_model.safetensors      LoRA of all tasks so far, concatenated; the full-rank matrices as modules_to_save
     adapter_config.json            peft's configuration
     gradient_space.safetensors     orthonormal bases by parameter name (empty where the method keeps none)
+    _new_lora/                     the LoRA of the last task alone, an adapter too (gorp.new_adapter)
     stage.json                     tasks, settings, parent, SHA-256 of the files above, seconds, memory; written last
 
 Each file takes its name only when it is whole. Nothing is pickled.
 """
 
 import importlib.metadata
-import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from gorp.errors import UserError
-from gorp.files import read_json, replacing, sha256, write_json
+from gorp.files import read_json, sha256, write_json
+from gorp.new_adapter import FILES, write_config, write_new_lora, write_tensors
 
 WEIGHTS, CONFIG, SPACE, INFO = (
     "adapter_model.safetensors",
@@ -72,20 +72,18 @@ def write_stage(
     full_rank: Mapping[str, Tensor],
     gradient_space: Mapping[str, Tensor],
     info: Mapping[str, Any],
+    new_lora: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Writes a stage; `lora` in peft's naming, `full_rank` by the base model's parameter names."""
+    """Writes a stage; `lora` in peft's naming, as `new_lora` is, `full_rank` by the base model's parameter names."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INFO).unlink(missing_ok=True)  # an older stage must not vouch for new files
     tensors = {**lora, **{PREFIX + name: weight for name, weight in full_rank.items()}}
     for name, content in ((WEIGHTS, tensors), (SPACE, gradient_space)):
-        whole = {key: value.detach().cpu().contiguous() for key, value in content.items()}
-        with replacing(folder / name) as temporary:
-            safetensors.torch.save_file(whole, temporary, metadata={"format": "pt"})
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        config.save_pretrained(scratch)
-        written = json.loads((Path(scratch) / CONFIG).read_text(encoding="utf-8"))
-    write_json(folder / CONFIG, dict(sorted(written.items())))
-    files = {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE)}
+        write_tensors(folder / name, content)
+    write_config(folder / CONFIG, config)
+    if new_lora:
+        write_new_lora(folder, config, new_lora)
+    files = {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE, *(FILES if new_lora else ()))}
     packages = ("torch", "transformers", "peft", "safetensors")
     versions = {name: importlib.metadata.version(name) for name in packages}
     write_json(folder / INFO, {"format": FORMAT, **info, "versions": versions, "files": files})
@@ -99,7 +97,8 @@ def read_stage(folder: Path | str) -> Stage:
     info = read_json(folder / INFO)
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise UserError(f"{folder / INFO}: not a stage of this project (expected format {FORMAT!r})")
-    for name in (WEIGHTS, CONFIG, SPACE):
+    own = [name for name in FILES if name in info.get("files", {})]  # older stages have none
+    for name in (WEIGHTS, CONFIG, SPACE, *own):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: the file is missing; train the stage again")
         if sha256(folder / name) != info.get("files", {}).get(name):

@@ -56,6 +56,7 @@ class GorpSettings(TrainSettings):
     gradient_space: bool = True  # keep gradients orthogonal to the shared gradient space of the earlier tasks
     energy: float = 0.9  # epsilon, the part of a first moment's energy that the space must explain
     max_directions: int = 0  # of a basis, at most; 0: as many as the matrix has rows on that side
+    project_lora: str = "A"  # the LoRA factors with a shared gradient space: A, B, both or none
     project_update: bool = False  # take the space out of Adam's step and LoRA A's start as well (the paper does not)
 
     def __post_init__(self):
@@ -67,9 +68,12 @@ class GorpSettings(TrainSettings):
         require("energy", self.energy, 0 < self.energy <= 1, "above 0 and at most 1")
         require("max_directions", self.max_directions, self.max_directions >= 0, "at least 0")
         require("projection", self.projection, self.projection in PROJECTIONS, f"one of {', '.join(PROJECTIONS)}")
+        factors = self.project_lora
+        require("project_lora", factors, factors in LORA_FACTORS, f"one of {', '.join(LORA_FACTORS)}")
 
 
 PROJECTIONS = ("std", "reverse_std", "left", "right", "full")  # as gorp.projection has them; no torch is loaded here
+LORA_FACTORS = {"A": "A", "B": "B", "both": "AB", "none": ""}  # what project_lora names
 SETTINGS: dict[str, type[TrainSettings]] = {"gorp": GorpSettings, "seqlora": TrainSettings}
 
 

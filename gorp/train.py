@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gorp import distributed
-from gorp.adapter import Stage, check_base, read_stage, write_stage
+from gorp.adapter import PREFIX, Stage, check_base, read_stage, write_stage
 from gorp.checkpoint import Checkpoint
 from gorp.content import model_key
 from gorp.digest import code_digest
@@ -27,7 +27,7 @@ from gorp.progress import PROGRESS, Progress
 from gorp.prompts import IGNORED, Example, collate, to_device, tokenize
 from gorp.reports import Reports
 from gorp.settings import TrainSettings
-from gorp.zero_config import read_zero_config
+from gorp.zero_config import read_zero_config, without_effect
 
 
 @distributed.started()
@@ -112,7 +112,8 @@ def train_stage(
     full = [name.removesuffix(".weight") for name in adapted.full_rank]
     config = lora_config(base, r, alpha, names, settings.lora_dropout, full)
     config.inference_mode = True
-    write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info)
+    new_lora = {f"{PREFIX}{name}.weight": parameter for name, parameter in adapted.lora.items()}
+    write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info, new_lora)
     checkpoint.remove()
     distributed.wait()
 
@@ -120,9 +121,11 @@ def train_stage(
 def zero_stage_3(path: Path, settings: TrainSettings, dtype: str) -> dict[str, Any] | None:
     """How a DeepSpeed config wants the base model in pieces; None where it leaves it whole."""
     zero = read_zero_config(path, settings, dtype, distributed.size())
-    stage = zero.get("stage", 0)
+    stage, ignored = zero.get("stage", 0), without_effect(path)
     if stage in (1, 2) and distributed.rank() == 0:
         print(f"{path}: stage {stage} trains as stage 0: optimizer state and gradients are small here", file=sys.stderr)
+    if ignored and distributed.rank() == 0:
+        print(f"{path}: ignored, the settings of the training hold: {', '.join(ignored)}", file=sys.stderr)
     return zero if stage == 3 else None
 
 

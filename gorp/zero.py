@@ -4,6 +4,7 @@ What is trained stays whole with every process, outside DeepSpeed. The pieces of
 or backward pass needs it. Outside a pass a weight in pieces has the shape [0].
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ def shard(base: nn.Module, whole: Sequence[str], zero: Mapping[str, Any]) -> Non
     if not dist.is_initialized():  # a single process holds all pieces, and may keep them on the CPU beside its GPU
         backend = "nccl" if distributed.device().type == "cuda" else "gloo"
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        os.environ.setdefault("LOCAL_RANK", "0")  # which DeepSpeed asks for, and a launcher would have set
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # else it is compiled: a minute, and a compiler
     config = {
         "train_micro_batch_size_per_gpu": 1,  # asked for, and used by the engine's own loop alone

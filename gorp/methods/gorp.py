@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from gorp.models import Adapted
 from gorp.optimizer import GorpAdamW
 from gorp.projection import full_precision, remove
-from gorp.settings import GorpSettings
+from gorp.settings import LORA_FACTORS, GorpSettings
 
 
 class Gorp:
-    """Each task has LoRA factors of its own; the shared gradient space holds for LoRA A and the full-rank matrices."""
+    """Each task has LoRA factors of its own; full-rank matrices and some LoRA factors have a shared gradient space."""
 
     new_lora = True
 
@@ -22,25 +22,33 @@ class Gorp:
 
     def optimizer(self, adapted: Adapted, memory: Mapping[str, Tensor]) -> GorpAdamW:
         s = self.settings
-        if s.gradient_space and s.project_update:
-            start_outside(adapted.lora, memory)
-        # "left" has the basis of LoRA A on its in side, whatever r is
-        groups = [{"params": list(adapted.lora.items()), "lr": s.learning_rate, "projection": "left"}]
+        bases = {name: basis for name, basis in memory.items() if self.projects(name)}
+        if s.project_update:
+            start_outside(adapted.lora, bases)
+        # whatever r is, "left" has the basis of LoRA A on its in side, "right" that of LoRA B on its out side
+        right = {name: p for name, p in adapted.lora.items() if name.endswith(".lora_B") and self.projects(name)}
+        left = {name: p for name, p in adapted.lora.items() if name not in right}
+        sides = (("left", left), ("right", right))
+        groups = [{"params": list(p.items()), "lr": s.learning_rate, "projection": side} for side, p in sides if p]
         if adapted.full_rank:
             names = ("projection", "rank", "refresh_every", "stagger", "exact_svd", "turn_moments", "scale")
             options = {name: getattr(s, name) for name in names}
             groups.append({"params": list(adapted.full_rank.items()), "lr": s.full_rank_lr, **options})
-        bases = memory if s.gradient_space else {}
         optimizer = GorpAdamW(groups, bases, weight_decay=s.weight_decay, project_update=s.project_update)
         optimizer.project_early()
         return optimizer
 
     def memory(self, optimizer: GorpAdamW, memory: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         if not self.settings.gradient_space:
-            return {}
+            return memory
         spaces = optimizer.gradient_space(self.settings.energy, self.settings.max_directions)
-        # B's first moment has no basis: the published runs project A alone
-        return {name: basis for name, basis in spaces.items() if not name.endswith(".lora_B")}
+        # what this stage does not project is handed on as it came, for a later stage that does
+        return {**memory, **{name: basis for name, basis in spaces.items() if self.projects(name)}}
+
+    def projects(self, name: str) -> bool:
+        """Whether a trained parameter is kept out of its shared gradient space, and extends it."""
+        _, lora, factor = name.partition(".lora_")
+        return self.settings.gradient_space and (not lora or factor in LORA_FACTORS[self.settings.project_lora])
 
 
 @torch.no_grad()
@@ -48,7 +56,7 @@ class Gorp:
 def start_outside(lora: Mapping[str, nn.Parameter], memory: Mapping[str, Tensor]) -> None:
     """Takes the space out of LoRA A's random start, in place: with projected updates B A S = 0 then holds exactly."""
     for name, parameter in lora.items():
-        if name in memory:
+        if name in memory and name.endswith(".lora_A"):  # B starts at zero
             parameter.copy_(remove(parameter, memory[name], mode=1))
 
 

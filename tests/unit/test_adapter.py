@@ -14,6 +14,7 @@ from gorp.adapter import CONFIG, INFO, SPACE, WEIGHTS, read_stage, write_stage
 from gorp.errors import UserError
 from gorp.files import sha256
 from gorp.models import lora_config
+from gorp.new_adapter import FILES, FOLDER
 from gorp.prompts import collate, tokenize
 from gorp.train import train_stage
 
@@ -111,11 +112,11 @@ def test_stage_info(family, method, chain, tasks, task_rows):
     parent = None
     for number, folder in enumerate(chain(family, method), 1):
         stage, info = read_stage(folder), json.loads((folder / INFO).read_text())
-        assert sorted(p.name for p in folder.iterdir()) == sorted([WEIGHTS, CONFIG, SPACE, INFO])
+        assert sorted(p.name for p in folder.iterdir()) == sorted([WEIGHTS, CONFIG, SPACE, INFO, FOLDER])
         assert info["tasks"] == list(tasks)[:number]
         assert (info["method"], info["seed"], info["base_model"]) == (method, 7, family.path)
         assert info["parent"] == (parent.digest if parent else None)
-        assert info["files"] == {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE)}
+        assert info["files"] == {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE, *FILES)}
         assert info["rows"] == len(task_rows[info["tasks"][-1]])
         assert info["steps"] == len(info["losses"]) == -(-info["rows"] // 4)
         assert info["settings"]["batch_size"] == 4

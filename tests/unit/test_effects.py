@@ -67,6 +67,7 @@ EFFECTS = {
     "gradient_space": effect(False, task="topics"),
     "energy": effect(0.3, SPACE),
     "max_directions": effect(1, SPACE),
+    "project_lora": effect("none", task="topics"),
     "project_update": effect(True, task="topics"),
 }
 

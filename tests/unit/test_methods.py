@@ -82,7 +82,7 @@ def test_gorp_without_its_parts_is_lora_alone(family):
         reference.step()
     for key, parameter in stock.items():
         torch.testing.assert_close(adapted.lora[key], parameter, atol=1e-6, rtol=0)
-    assert method.memory(optimizer, {name: torch.eye(32)[:, :2]}) == {}
+    assert method.memory(optimizer, {}) == {}
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS)

@@ -29,6 +29,7 @@ BAD = {  # out of range; a new field has to be entered here (or below)
     "weight_decay": (-0.1, float("nan")),
     "max_directions": (-1,),
     "projection": ("", "up", "STD"),
+    "project_lora": ("", "AB", "a"),
     "lora_dropout": (-0.1, 1.0, float("nan")),
     "energy": (0.0, 1.1, float("nan")),
 }
@@ -118,6 +119,7 @@ def test_published_defaults():
         "gradient_space": True,
         "energy": 0.9,
         "max_directions": 0,
+        "project_lora": "A",
         "project_update": False,
     }
 

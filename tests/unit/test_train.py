@@ -198,9 +198,9 @@ def test_golden_losses(family, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_training_leaves_the_parents_files_alone(family, train, chain, method):
     parent = chain(family, method, 1)[-1]
-    before = {p.name: p.read_bytes() for p in parent.iterdir()}
+    before = {p: p.read_bytes() for p in parent.rglob("*") if p.is_file()}
     train(family, "topics", parent, method=method)
-    assert {p.name: p.read_bytes() for p in parent.iterdir()} == before
+    assert {p: p.read_bytes() for p in parent.rglob("*") if p.is_file()} == before
 
 
 def test_a_parent_trained_again_in_the_meantime_is_refused(micros, train, tasks, tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"][
         ({"prediction": {"batch_tokens": 0}}, "config: prediction.batch_tokens: 0 is less than the minimum of 1"),
         ({"prediction": {"batch_size": 8}}, "'batch_size' was unexpected"),
         ({"deepspeed": "nowhere.json"}, "config: nowhere.json: no such file"),
-        ({"deepspeed": "adam.json"}, "config: adam.json: optimizer: the method has an optimizer of its own"),
+        ({"deepspeed": "adam.json"}, "config: adam.json: optimizer: type: Adam contradicts AdamW, the optimizer"),
         ({"resources": {"train": TRAIN | {"gpu": 1, "processes": 2}}}, "processes: 2 need as many GPUs, not gpu: 1"),
         ({"run": "../up"}, "config: run: '../up' does not match"),
         ({"prompts": {"shots": -1}}, "config: prompts.shots: -1 is less than the minimum of 0"),

@@ -224,7 +224,8 @@ TASK_PATTERN = "|".join(map(re.escape, TASKS))
 SUITES = {order: suite for suite, orders in config["orders"].items() for order in orders}
 RUN = f"results/{config['run']}"
 STAGE = f"{RUN}/stages/{{suite}}/{{method}}/seed{{seed}}/{{stage}}"
-STAGE_FILES = ("adapter_model.safetensors", "adapter_config.json", "gradient_space.safetensors", "stage.json")
+ADAPTER = ("adapter_model.safetensors", "adapter_config.json")
+STAGE_FILES = (*ADAPTER, *(f"_new_lora/{name}" for name in ADAPTER), "gradient_space.safetensors", "stage.json")
 FULL = config["evaluate"] == "full"
 TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.svg")
 AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")
