@@ -7,17 +7,20 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
+from snakemake.logging import logger
 
-from gorp.benchmark import OFFICIAL, benchmark_root, check_orders, find_tasks, read_instructions
+from gorp import run_config, variants
+from gorp.benchmark import OFFICIAL, benchmark_root, find_tasks, read_instructions
 from gorp.digest import code_digest
-from gorp.errors import UserError, close_names
+from gorp.errors import UserError
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
-from gorp.results import order_scores, prefixes
-from gorp.settings import make_settings, used_settings
+from gorp.orders import Orders, kept
+from gorp.results import order_scores
+from gorp.run_config import check_run, checked_config, read_schema
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
 from gorp.transfer import check_source
-from gorp.zero_config import read_zero_config
+from gorp.variants import check_trainings
+from gorp.yaml_files import read_yaml
 
 # without an activated environment, the `gorp` command beside the Python that runs Snakemake
 shell.prefix(f"set -euo pipefail; export PATH=$PATH:{shlex.quote(str(Path(sys.executable).parent))}; ")
@@ -32,38 +35,34 @@ def relative(path):
 
 
 def check_config():
-    """Raises a WorkflowError that names the key where the config cannot be run."""
+    """(benchmark folder, tasks, orders); values of the config get the types that the schema wants.
+
+    Raises a WorkflowError that names the file or key where the config cannot be run.
+    """
     try:
-        validate(config, "../schemas/config.schema.yaml")
-    except WorkflowError as error:
-        cause = error.__cause__ or error.__context__
-        if hasattr(cause, "json_path"):
-            places = [cause.json_path.removeprefix("$.")] if cause.path else []
-            raise WorkflowError(": ".join(["config", *places, cause.message])) from None
-        raise
-    try:
+        for file in workflow.configfiles:  # Snakemake itself takes the last of two equal keys
+            read_yaml(relative(file))
+        schema = read_schema(workflow.source_path("../schemas/config.schema.yaml"))
+        config.update(checked_config(config, schema))
         root, tasks = data_folder()
-        orders = {name: tasks for suite in config["orders"].values() for name, tasks in suite.items()}
-        check_orders(orders, tasks)
+        orders = Orders(kept(config["orders"]), own_orders(), tasks, config["benchmark"])
         if not FROM_OFFICIAL:
-            for task in {task for names in orders.values() for task in names}:
+            for task in {task for names in orders.wanted.values() for order in names for task in orders[order]}:
                 read_instructions(root, tasks[task], config["prompts"]["instruction"])
         check_model(config["model"])
-        if config["run"] in orders:
-            raise UserError(f"run: {config['run']} is the name of an order; choose another")
-        for kind, own in config["resources"].items():
-            if 0 < own["gpu"] < own["processes"]:
-                raise UserError(
-                    f"resources: {kind}: processes: {own['processes']} need as many GPUs, not gpu: {own['gpu']}"
-                )
-        for suite, stages in config["orders"].items():
-            for name in config["methods"]:
-                for stage in {stage for order in stages.values() for stage in prefixes(order)}:
-                    training_settings(suite, name, stage)
-        check_overrides(tasks)
+        check_run(config, orders)
+        check_trainings(config, processes("train") * config["resources"]["train"]["nodes"])
     except UserError as error:
-        raise WorkflowError(f"config: {error}") from None
+        raise WorkflowError("\n".join(f"config: {line}" for line in str(error).splitlines())) from None
+    if workflow.is_main_process and orders.warning():
+        logger.warning(orders.warning())
+    config["orders"] = kept(config["orders"])
     return root, tasks, orders
+
+
+def own_orders():
+    """`orders` of the files and values that are put over config.yaml; a module's config is one whole."""
+    return None if workflow.modifier.skip_configfile else workflow.config_settings.overwrite_config.get("orders")
 
 
 def data_folder():
@@ -77,54 +76,16 @@ def data_folder():
 
 
 def variant(name):
-    """(method, settings changed) behind a name in `methods:`: a variant of the config, or a method itself."""
-    own = dict(config["variants"].get(name, {"method": name}))
-    return own.pop("method"), own
-
-
-def check_overrides(tasks):
-    """Raises UserError for an override of what is not there, which would change nothing."""
-    stages = {stage for orders in config["orders"].values() for order in orders.values() for stage in prefixes(order)}
-    for number, override in enumerate(config["overrides"], 1):
-        where = f"overrides: number {number}"
-        if override.get("suite", next(iter(config["orders"]))) not in config["orders"]:
-            raise UserError(
-                f"{where}: no suite {override['suite']!r}; {close_names(override['suite'], config['orders'])}"
-            )
-        if override.get("task", next(iter(tasks))) not in tasks:
-            raise UserError(f"{where}: no task {override['task']!r}; {close_names(override['task'], tasks)}")
-        if not any(re.fullmatch(override.get("stage", ".*"), stage) for stage in stages):
-            raise UserError(f"{where}: {override['stage']!r} matches no stage, such as {min(stages, key=len)}")
-
-
-def overrides_of(suite, stage):
-    """Settings that the config changes for a stage: the later of two wins."""
-    changed = {}
-    for override in config["overrides"]:
-        for key, own in (("suite", suite), ("task", Path(stage).name)):
-            if override.get(key, own) != own:
-                break
-        else:
-            if re.fullmatch(override.get("stage", ".*"), stage):
-                changed |= override["training"]
-    return changed
+    """(method, settings changed) behind a name in `methods:`."""
+    return variants.variant(config, name)
 
 
 def training_settings(suite, name, stage):
     """What a training by a method or variant depends on, as sorted KEY=VALUE texts.
 
-    Neither processes nor a DeepSpeed config, which is checked here: they change a result by rounding alone.
+    Neither processes nor a DeepSpeed config: they change a result by rounding alone.
     """
-    method, changed = variant(name)
-    try:
-        settings = used_settings(method, {**config["training"], **overrides_of(suite, stage), **changed})
-    except UserError as error:
-        raise UserError(f"methods: {name}: {error}") from None
-    if config["deepspeed"]:
-        nodes = config["resources"]["train"]["nodes"]
-        checked = make_settings(method, settings)
-        read_zero_config(config["deepspeed"], checked, config["dtype"], processes("train") * nodes)
-    return [f"{key}={value}" for key, value in settings.items()]
+    return [f"{key}={value}" for key, value in variants.training_settings(config, suite, name, stage).items()]
 
 
 def known_instructions(task, which):
@@ -134,16 +95,8 @@ def known_instructions(task, which):
 
 def prompt_options(task, split):
     """The options of `gorp preprocess` that change the rows of a split."""
-    prompts = config["prompts"]
-    options = {"shots": prompts["shots"], "min-rows": prompts["min_rows"] if split == "train" else 0}
-    drawn = any(options.values())
     several = FROM_OFFICIAL or len(known_instructions(task, "drawn")) > 1
-    if several and prompts["instruction"] != 1:
-        options["instruction"] = prompts["instruction"]
-        drawn = drawn or prompts["instruction"] == "drawn"
-    if drawn:
-        options["seed"] = prompts["seed"]
-    return [f"--{key}={value}" for key, value in sorted(options.items()) if value]
+    return run_config.prompt_options(config["prompts"], split, several)
 
 
 def resource(rule, key):
