@@ -52,11 +52,13 @@ def read_schema(path: Path | str = SCHEMA) -> dict[str, Any]:
     return schema
 
 
-def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any], whole: bool = True) -> dict[str, Any]:
     """The config with each value of the type that the schema wants, where there is one way to read it so.
 
-    Raises UserError with a line for each key that is wrong: what was expected, and what stands there.
+    whole: whether every key must be there. Raises UserError with a line for each key that is wrong: what was expected,
+    and what stands there.
     """
+    schema = schema if whole else {**schema, "required": []}
     bad = list(unusable(config, ()))
     if not bad:
         config = coerced(config, schema, schema)
@@ -64,9 +66,16 @@ def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict
         bad = [line for error in errors for line in lines_of(error)]
     if bad:
         raise UserError("\n".join(dict.fromkeys(bad)))
-    training = dict(config["training"])
+    training = dict(config.get("training", {}))
     training.setdefault("max_source_length", TrainSettings.max_source_length)  # predictions use it too
     return {**config, "training": training}
+
+
+def check_folders(*folders: Path | str) -> None:
+    """Raises UserError for a folder that Snakemake cannot work with."""
+    for folder in map(str, folders):
+        if "{" in folder or "}" in folder:
+            raise UserError(f"{folder}: rename the folder; Snakemake takes {{ and }} in a path for wildcards")
 
 
 def unusable(value: Any, at: Place) -> Iterator[str]:

@@ -98,7 +98,10 @@ def check_trainings(config: Config, processes: int) -> None:
             settings = training_settings(config, suite, name, stage)
             if config["deepspeed"]:
                 made = SETTINGS[variant(config, name)[0]](**settings)
-                read_zero_config(config["deepspeed"], made, config["dtype"], processes)
+                try:
+                    read_zero_config(config["deepspeed"], made, config["dtype"], processes)
+                except UserError as error:
+                    raise UserError(f"deepspeed: {error}") from None
 
 
 def check_overrides(config: Config) -> None:

@@ -1,5 +1,8 @@
 """The config: values that the command line gives as text get their types, and what is wrong is one line each."""
 
+import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,16 +10,16 @@ from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
 from gorp.errors import UserError
-from gorp.run_config import check_run, checked_config, prompt_options, read_schema
+from gorp.run_config import check_folders, check_run, checked_config, prompt_options, read_schema
 from gorp.yaml_files import read_yaml
 
 SCHEMA = read_schema()
-DEFAULT = Path(__file__).parents[2] / "config.yaml"
+DEFAULT = read_yaml(Path(__file__).parents[2] / "config.yaml")
 
 
 def over(*pairs, **changes):
     """config.yaml with KEY=VALUE texts over it, and then values, put there by Snakemake's own functions."""
-    config = read_yaml(DEFAULT)
+    config = copy.deepcopy(DEFAULT)
     update_config(config, parse_config(pairs))
     update_config(config, changes)
     return checked_config(config, SCHEMA)
@@ -29,7 +32,7 @@ def refused(*pairs, **changes):
 
 
 def test_the_default_is_left_as_it_is():
-    assert over() == read_yaml(DEFAULT)
+    assert over() == DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_the_default_is_left_as_it_is():
     ],
 )
 def test_values_of_the_command_line_get_their_types_and_mappings_are_merged(pair, expected):
-    wanted = read_yaml(DEFAULT)
+    wanted = copy.deepcopy(DEFAULT)
     update_config(wanted, expected)
     found = over(pair)
     assert found == wanted
@@ -163,11 +166,18 @@ def test_all_that_is_wrong_is_said_at_once():
     assert len(refused(seeds=[], training={"epochs": 0, "rnk": 2}, run="a b")) == 4
 
 
+def test_neither_torch_nor_pandas_is_loaded():
+    """The workflow reads its config with these at each start."""
+    code = "import sys, gorp.variants, gorp.presets, gorp.orders; assert not {'torch', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_what_a_file_without_config_yaml_lacks():
     with pytest.raises(UserError, match=r"model: missing; lay the file over config\.yaml"):
         checked_config({"run": "x"}, SCHEMA)
+    assert checked_config({"seeds": "3"}, SCHEMA, whole=False)["seeds"] == [3]
     training = {"epochs": 1}
-    assert checked_config({**read_yaml(DEFAULT), "training": training}, SCHEMA)["training"]["max_source_length"] == 512
+    assert checked_config({**DEFAULT, "training": training}, SCHEMA)["training"]["max_source_length"] == 512
 
 
 def test_a_run_is_not_named_like_an_order_and_gpus_suffice():
@@ -176,6 +186,12 @@ def test_a_run_is_not_named_like_an_order_and_gpus_suffice():
         check_run(over(), ["demo"])
     with pytest.raises(UserError, match="resources: train: processes: 2 need as many GPUs, not gpu: 1"):
         check_run(over("resources={train: {gpu: 1, processes: 2}}"), [])
+
+
+def test_folders_whose_names_are_wildcards():
+    check_folders("data", Path("a b"))
+    with pytest.raises(UserError, match=r"^a\{y\}b: rename the folder; Snakemake takes \{ and \} in a path"):
+        check_folders("data", Path("a{y}b"))
 
 
 def test_prompt_options():

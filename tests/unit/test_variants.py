@@ -85,7 +85,7 @@ def test_distinct_settings():
         ),
         ({"overrides": [{"stage": "b/.*", "training": {}}]}, "no stage fits stage 'b/.*'; a stage of the orders is a"),
         ({"overrides": [{"task": "b", "training": {"energy": 7}}]}, "methods: gorp: energy: 7"),
-        ({"deepspeed": "nowhere.json"}, "nowhere.json: no such file"),
+        ({"deepspeed": "nowhere.json"}, r"deepspeed: nowhere\.json: no such file"),
     ],
 )
 def test_what_is_refused(changes, message):

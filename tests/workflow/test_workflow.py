@@ -31,7 +31,7 @@ PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"][
         ),
         ({"model": "./nowhere"}, "config: model: ./nowhere: no such folder"),
         ({"benchmark": "nowhere"}, "config: benchmark: nowhere: no such folder"),
-        ({"deepspeed": "nowhere.json"}, "config: nowhere.json: no such file"),
+        ({"deepspeed": "nowhere.json"}, "config: deepspeed: nowhere.json: no such file"),
         ({"prompts": {"instruction": 2}}, "config: prompts: instruction: 2: there are 1 in"),
         ({"run": "ab"}, "config: run: ab is the name of an order"),
     ],

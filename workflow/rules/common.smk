@@ -16,7 +16,7 @@ from gorp.errors import UserError
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
 from gorp.orders import Orders, kept
 from gorp.results import order_scores
-from gorp.run_config import check_run, checked_config, read_schema
+from gorp.run_config import check_folders, check_run, checked_config, read_schema
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
 from gorp.transfer import check_source
 from gorp.variants import check_trainings
@@ -45,6 +45,7 @@ def check_config():
         schema = read_schema(workflow.source_path("../schemas/config.schema.yaml"))
         config.update(checked_config(config, schema))
         root, tasks = data_folder()
+        check_folders(workflow.basedir, root)
         orders = Orders(kept(config["orders"]), own_orders(), tasks, config["benchmark"])
         if not FROM_OFFICIAL:
             for task in {task for names in orders.wanted.values() for order in names for task in orders[order]}:
