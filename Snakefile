@@ -39,5 +39,5 @@ rule all:
     input:
         "results/summary.csv",
         "results/summary.html",
-        expand("results/{order}/{file}", order=ORDERS, file=TABLES),
-        expand("results/{order}/audit/{run}/audit.html", order=ORDERS, run=order_runs()),
+        expand("results/{order}/{file}", order=TABLED, file=TABLES),
+        expand("results/{order}/audit/{run}/audit.html", order=TABLED, run=order_runs()),

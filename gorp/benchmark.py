@@ -52,10 +52,11 @@ def benchmark_root(source: str) -> Path:
     """The folder behind `benchmark:` of the config: `bundled`, `official`, or a path. UserError if it is not there."""
     root = {"bundled": BUNDLED, "official": OFFICIAL}.get(source, Path(source).expanduser())
     if not root.is_dir():
+        if source == "official":
+            raise UserError(f"benchmark: official: {root}: not fetched yet; bring it with: gorp fetch")
+        found = "a file" if root.exists() else "no such folder"
         raise UserError(
-            f"benchmark: official: {root}: not fetched yet; bring it with: gorp fetch"
-            if source == "official"
-            else f"benchmark: {source}: no such folder; give 'bundled', 'official' or a folder of GROUP/DATASET folders"
+            f"benchmark: {source}: {found}; give 'bundled', 'official' or a folder of GROUP/DATASET folders"
         )
     return root
 
@@ -101,6 +102,8 @@ def task_at(folder: Path) -> Task:
     name, group = folder.absolute().name, folder.absolute().parent.name
     if not TASK_NAME.fullmatch(name):
         raise UserError(f"{folder}: {name!r} names no task; use letters, digits, '.', '_' and '-', and not 'only'")
+    if set(group) & set("{}"):
+        raise UserError(f"{folder}: {group!r} names no group; {{ and }} are what Snakemake takes for wildcards")
     path = folder / "task.json"
     if not path.is_file():
         return Task(name, group, folder)
@@ -120,33 +123,32 @@ def task_at(folder: Path) -> Task:
     return Task(name, group, folder, tuple(text.rstrip("\n") + "\n" for text in texts), score)
 
 
-def check_orders(orders: Mapping[str, Iterable[str]], tasks: Mapping[str, Task]) -> None:
-    """Raises UserError if an order names a task that the benchmark lacks, or one task twice."""
-    for order, names in orders.items():
-        seen = set()
-        for name in names:
-            if name not in tasks:
-                raise UserError(f"orders: {order}: no task {name!r} in the benchmark; {close_names(name, tasks)}")
-            if name in seen:
-                raise UserError(f"orders: {order}: the task {name!r} stands twice; name each task once")
-            seen.add(name)
-
-
 def read_instructions(root: Path, task: Task, which: int | str = 1) -> list[str]:
     """The instructions that a task's prompts may have: the one of that number (from 1), or all if `which` is "drawn".
 
     They stand in the task's task.json, or by group in instruction_config.json; a group without an entry has none,
-    [""] (COPA asks in the sentence itself). Raises UserError for a number that is not there, or a malformed file.
+    [""] (COPA asks in the sentence itself). Raises UserError for a number that is not there, or a malformed file, or
+    for none where neither the task nor each of its train rows brings an instruction.
     """
     texts, where = list(task.instructions), str(task.folder / "task.json")
     if not texts:
         path = root / "instruction_config.json"
+        if not path.is_file():
+            if bring_instructions(read_rows(task.file("train"))):
+                return [""]
+            where = f"the instructions of {task.group}"
+            raise UserError(f"{path}: no such file; write it, or {where} into the task.json of each of its tasks")
         texts, where = group_instructions(path, task.group), f"{path}: {task.group}"
     if which == "drawn" or texts == [""]:
         return texts
     if not 1 <= which <= len(texts):
         raise UserError(f"prompts: instruction: {which}: there are {len(texts)} in {where}")
     return [texts[which - 1]]
+
+
+def bring_instructions(rows: list) -> bool:
+    """Whether rows are generation rows, each with an instruction."""
+    return bool(rows) and all(is_generation(row) and row.get("instruction") for row in rows)
 
 
 def group_instructions(path: Path, group: str) -> list[str]:
@@ -228,9 +230,29 @@ def split_problems(
         yield None, "the split is empty; at least one row is needed"
     else:
         generation = is_generation(rows[0])
+        absent = [] if generation else absent_keys(rows)
+        if absent:
+            yield None, f"no row has a {' or a '.join(absent)}; {header(rows[0])}"
         for number, row in enumerate(rows, 1):
+            if absent and isinstance(row, dict):
+                row = {**row, **dict.fromkeys(absent, NO_LABEL)}  # said once
             for problem in generation_problems(row) if generation else row_problems(row, labels, listed):
                 yield number, f"row {number} has {problem}"
+
+
+def absent_keys(rows: list) -> list[str]:
+    """The keys, or columns, that none of many rows has."""
+    if len(rows) < 2 or not isinstance(rows[0], dict):
+        return []
+    return [key for key in ("label", "sentence") if not any(isinstance(row, dict) and key in row for row in rows)]
+
+
+def header(row: Mapping[str, Any]) -> str:
+    """What to do about rows whose keys, or the columns of a CSV file, are wrong."""
+    return (
+        f"the keys (CSV: the first line) are {', '.join(map(str, row))}; expected label and sentence,"
+        " or output with an instruction or an input"
+    )
 
 
 def is_generation(row: Any) -> bool:

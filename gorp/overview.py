@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from gorp.errors import UserError
+from gorp.yaml_files import read_yaml
 
 METRICS = ("AA", "BWT", "FM", "LA", "FWT")
 
@@ -54,5 +54,5 @@ def read_summaries(paths: Sequence[Path]) -> list[pd.DataFrame]:
 
 
 def read_published(path: Path) -> dict:
-    """Published scores by model, suite and method."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Published scores by model, suite and method. Raises UserError if the file is not YAML, or has a key twice."""
+    return read_yaml(path)

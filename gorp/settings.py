@@ -133,8 +133,8 @@ def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
             raise UserError(f"{pair}: expected KEY=VALUE")
         try:
             values[key] = float(text) if looks_like_float(text) else yaml.safe_load(text)
-        except yaml.YAMLError:
-            values[key] = text  # a regular expression, say
+        except (yaml.YAMLError, ValueError):
+            values[key] = text  # a regular expression, say, or what looks like a date
     return values
 
 

@@ -9,9 +9,11 @@ import pandas as pd
 
 from gorp.errors import UserError
 from gorp.files import read_json
-from gorp.presets import laid_over, read_yaml
+from gorp.orders import kept
 from gorp.progress import PROGRESS
 from gorp.results import prefixes, seen_scores
+from gorp.run_config import checked_config, read_schema
+from gorp.yaml_files import laid_over, read_yaml
 
 
 def read_config(paths: Sequence[Path]) -> dict[str, Any]:
@@ -22,7 +24,8 @@ def read_config(paths: Sequence[Path]) -> dict[str, Any]:
     for key in ("run", "orders", "methods", "seeds", "evaluate"):
         if key not in merged:
             raise UserError(f"{paths[-1]}: it lacks {key!r}; lay it over config.yaml: --configfile config.yaml FILE")
-    return merged
+    merged = checked_config(merged, read_schema(), whole=False)
+    return {**merged, "orders": kept(merged["orders"])}
 
 
 def status(config: Mapping[str, Any], results: Path) -> pd.DataFrame:

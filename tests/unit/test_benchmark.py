@@ -9,13 +9,13 @@ import pytest
 from gorp.benchmark import (
     BUNDLED,
     benchmark_root,
-    check_orders,
     find_tasks,
     read_instructions,
     read_labels,
     read_split,
     task_at,
 )
+from gorp.check import check_benchmark
 from gorp.errors import UserError
 
 LABELS = ["Good", "Bad"]
@@ -81,15 +81,51 @@ def test_duplicate_task(root):
         find_tasks(root)
 
 
-def test_orders(root):
-    tasks = find_tasks(root)
-    check_orders({"one": ["moods", "topics"], "two": ["topics", "moods"], "none": []}, tasks)
-    with pytest.raises(UserError, match=r"orders: two: no task 'mods' in the benchmark; did you mean moods\?"):
-        check_orders({"one": ["moods"], "two": ["topics", "mods"]}, tasks)
-    with pytest.raises(UserError, match=r"no task 'xyz' in the benchmark; known are: moods, topics"):
-        check_orders({"one": ["xyz"]}, tasks)
-    with pytest.raises(UserError, match="orders: one: the task 'moods' stands twice"):
-        check_orders({"one": ["moods", "topics", "moods"]}, tasks)
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl"])
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"text": "x", "kind": "Good"}] * 9, "no row has a label or a sentence; the keys .* are text, kind; expected"),
+        ([{"label": "Good", "text": "x"}] * 9, "no row has a sentence; the keys .* are label, text; expected"),
+    ],
+    ids=["both", "one"],
+)
+def test_a_wrong_header_is_one_error(root, rows, message, suffix):
+    """And what is wrong with the other column is still said row by row."""
+    if "label" in rows[0]:
+        rows = [*rows, {**rows[0], "label": "Goood"}]
+    file = root / f"SC/moods/test.{suffix}"
+    (root / "SC/moods/test.json").unlink()
+    if suffix == "csv":
+        lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+        file.write_text("\n".join(lines) + "\n")
+    else:
+        file.write_text(json.dumps(rows) if suffix == "json" else "\n".join(map(json.dumps, rows)))
+    with pytest.raises(UserError, match=message):
+        read_split(find_tasks(root)["moods"], "test", ["Good", "Bad"])
+    assert len(check_benchmark(root)["errors"]) == len(rows) - 8
+
+
+@pytest.mark.parametrize("folder", ["{x}/moods", "SC/{x}"])
+def test_braces_in_names_of_folders(root, folder):
+    (root / folder).mkdir(parents=True)
+    (root / folder / "train.json").write_text("[]")
+    with pytest.raises(UserError, match=r"'\{x\}' names no (group|task)"):
+        find_tasks(root)
+
+
+def test_instructions_are_needed_where_a_task_has_none(root):
+    (root / "instruction_config.json").unlink()
+    moods = find_tasks(root)["moods"]
+    with pytest.raises(UserError, match=r"no such file; write it, or the instructions of SC into the task\.json"):
+        read_instructions(root, moods)
+    rows = [{"instruction": "Go on.", "input": "a", "output": "b"}] * 2
+    put(moods, "train", rows)
+    assert read_instructions(root, moods) == [""]
+    put(moods, "train", [*rows, {"input": "a", "output": "b"}])
+    with pytest.raises(UserError, match="no such file"):
+        read_instructions(root, moods)
+    assert read_instructions(root, replace(moods, instructions=("Own?\n",))) == ["Own?\n"]
 
 
 def test_instructions(root):

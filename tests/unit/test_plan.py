@@ -131,6 +131,31 @@ def test_a_preset_is_planned_without_weights(preset, rows, full_rank, peak, caps
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
+def test_overrides_of_a_preset_are_planned_where_they_are_asked_for(micros, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    training = {"lora_modules": ".*[qv]", "full_rank": False, "max_source_length": 40}
+    overrides = [
+        {"suite": "long", "training": {"lora_r": 2}},
+        {"suite": "long", "stage": ".+/MNLI", "training": {"lora_r": 4}},
+    ]
+    preset = {"run": "mine", "model": micros["t5"].path, "training": training | {"lora_r": "1"}, "overrides": overrides}
+    Path("own.yaml").write_text(json.dumps(preset))
+
+    def plan(*arguments):
+        assert main(["plan", "--preset", "own.yaml", *arguments]) == 0
+        return capsys.readouterr().out
+
+    stage = "MultiRC/BoolQA/WiC/MNLI"
+    options = ([], ["--suite", "long"], ["--suite", "long", "--stage", stage])
+    standard, long, mnli = (json.loads(plan("--json", *of)) for of in options)
+    assert long["parameters"]["lora"] == 2 * standard["parameters"]["lora"] > 0
+    assert mnli["parameters"]["lora"] == 4 * standard["parameters"]["lora"]
+    assert [of["earlier_tasks"] for of in (standard, long, mnli)] == [0, 0, 3]
+    table = plan()
+    lines = ("--suite standard: no overrides", "--suite long: lora_r=2", f"--suite long --stage {stage}: lora_r=4")
+    assert table.splitlines()[-3:] == [f"  {line}" for line in lines]
+
+
 def test_the_table_says_what_is_assumed(family, capsys):
     settings = ["lora_modules=.*[qv](_proj)?", "full_rank=false", "max_source_length=40", "batch_size=8"]
     assert main(["plan", "--model", family.path, "--method", "gorp", "--tasks", "2", "--set", *settings]) == 0
@@ -149,6 +174,13 @@ MISTAKES = {
     "no folder": (["--model", "./nowhere", "--method", "gorp"], "model: ./nowhere: no such folder"),
     "not made": (["--model", "tiny-t5", "--method", "gorp"], "call: gorp base --name tiny-t5 --output"),
     "modules": (["--model", "smollm2-135m", "--method", "gorp"], "lora_modules: '.*SelfAttention"),
+    "an unknown suite": (["--preset", "suite.yaml", "--suite", "lang"], "--suite: no suite 'lang'; did you mean long?"),
+    "an unknown stage": (["--preset", "suite.yaml", "--stage", "agnws"], "no order of standard has the stage 'agnws'"),
+    "a suite of no preset": (["--model", "x", "--method", "gorp", "--suite", "long"], "overrides of a preset; give"),
+    "a wrong value": (
+        ["--preset", "value.yaml"],
+        "value.yaml: training.rank: expected a whole number at least 1, got 0",
+    ),
     "tasks": (["--model", "smollm2-135m", "--method", "gorp", "--tasks", "-1"], "--tasks: -1 is not at least 0"),
 }
 
@@ -157,6 +189,8 @@ MISTAKES = {
 def test_a_mistake_is_one_line(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("own.yaml").write_text(PRESET + "trainig: {rank: 2}\n")
+    Path("suite.yaml").write_text(PRESET)
+    Path("value.yaml").write_text("training: {rank: 0}\n")
     arguments, message = MISTAKES[name]
     assert main(["plan", *(argument.replace("{preset}", "own.yaml") for argument in arguments)]) == 1
     error = capsys.readouterr().err

@@ -162,6 +162,8 @@ def test_used_settings_refuses_keys_of_no_method_and_checks_its_own():
         ("lora_modules=*q", "*q"),
         (r"lora_modules=[qv]\w+", r"[qv]\w+"),
         ("lora_modules=", None),
+        ("lora_modules=2024-13-13", "2024-13-13"),
+        ("epochs=" + "9" * 5000, "9" * 5000),
     ],
 )
 def test_parse_assignments(text, value):

@@ -72,7 +72,7 @@ def test_progress_keeps_a_file_until_the_end(tmp_path):
 
 def test_the_command(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(json.dumps(CONFIG))
-    (tmp_path / "over.yaml").write_text("methods: [seqlora]\nseeds: [4]\n")
+    (tmp_path / "over.yaml").write_text("methods: seqlora\nseeds: [4]\norders: {other: null}\n")
     files = [str(tmp_path / name) for name in ("config.yaml", "over.yaml")]
     assert main(["status", "--configfile", *files, "--results", str(tmp_path)]) == 0
     out = capsys.readouterr().out

@@ -136,9 +136,10 @@ def test_offline_each_data_set_says_what_is_missing(checkout):
     ("config", "message"),
     [
         ({"source": "nowhere"}, "config: official_source: nowhere: no such folder; give one, or an address"),
-        ({"source": 5}, "config: official_source: 5 is not of type 'string'"),
-        ({"run": "official"}, "config: run: 'official' should not be valid under"),
-        ({"orders": {"s": {"o": ["amazn"]}}}, "config: orders: o: no task 'amazn' in the benchmark; did you mean"),
+        (
+            {"orders": {"s": {"o": ["amazn"]}}},
+            "config: orders: o: the benchmark official has no task 'amazn'; did you mean",
+        ),
     ],
 )
 def test_a_wrong_config_is_one_message(checkout, config, message):

@@ -1,26 +1,29 @@
 # Names, checks and helper functions that the rules share.
 
+import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
-from snakemake.utils import validate
 
-from gorp.benchmark import OFFICIAL, benchmark_root, check_orders, find_tasks, read_instructions
+from gorp import run_config, variants
+from gorp.benchmark import OFFICIAL, benchmark_root, find_tasks, read_instructions
 from gorp.content import Digests
 from gorp.digest import code_digest
-from gorp.errors import UserError, close_names
+from gorp.errors import UserError
 from gorp.locks import note_run, remove_stale_lock
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
-from gorp.presets import laid_over, read_yaml
-from gorp.results import order_scores, prefixes
-from gorp.settings import make_settings, used_settings
+from gorp.orders import Orders, kept
+from gorp.results import order_scores
+from gorp.run_config import check_folders, check_run, checked_config, read_schema, with_defaults
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
 from gorp.transfer import check_source
-from gorp.zero_config import read_zero_config
+from gorp.variants import check_trainings
+from gorp.yaml_files import read_yaml
 
 # the folder of the Snakefile
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -39,49 +42,42 @@ onstart:
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
-# called from another folder, or as a module, the config may hold a few keys alone; orders are replaced as a whole
-config |= {
-    **laid_over(read_yaml(HOME / "config.yaml"), config),
-    **{key: config[key] for key in config if key == "orders"},
-}
-FROM_OFFICIAL = config["benchmark"] == "official"
-
 placed = workflow.modifier.path_modifier.replace_prefix  # where a path lies when this is a module with a prefix
 
 
 def check_config():
-    """Raises a WorkflowError that names the key where the config cannot be run."""
+    """(benchmark folder, tasks, orders); values of the config get the types that the schema wants.
+
+    Raises a WorkflowError that names the file or key where the config cannot be run.
+    """
     try:
-        validate(config, "../schemas/config.schema.yaml")
-    except WorkflowError as error:
-        cause = error.__cause__ or error.__context__
-        if hasattr(cause, "json_path"):
-            places = [cause.json_path.removeprefix("$.")] if cause.path else []
-            raise WorkflowError(": ".join(["config", *places, cause.message])) from None
-        raise
-    try:
+        for file in workflow.configfiles:  # Snakemake itself takes the last of two equal keys
+            read_yaml(Path(os.path.relpath(file)))
+        defaults, own = read_yaml(HOME / "config.yaml"), config.get("orders")
+        if not workflow.modifier.skip_configfile and defaults == read_yaml_here():  # then all that is put over it
+            own = workflow.config_settings.overwrite_config.get("orders")
+        schema = read_schema(workflow.source_path("../schemas/config.schema.yaml"))
+        config.update(checked_config(with_defaults(defaults, config), schema))
         root, tasks = data_folder()
-        orders = {name: tasks for suite in config["orders"].values() for name, tasks in suite.items()}
-        check_orders(orders, tasks)
-        if not FROM_OFFICIAL:
-            for task in {task for names in orders.values() for task in names}:
+        check_folders(workflow.basedir, root)
+        orders = Orders(kept(config["orders"]), own, tasks, config["benchmark"])
+        if config["benchmark"] != "official":
+            for task in {task for names in orders.wanted.values() for order in names for task in orders[order]}:
                 read_instructions(root, tasks[task], config["prompts"]["instruction"])
         check_model(config["model"])
-        if config["run"] in orders:
-            raise UserError(f"run: {config['run']} is the name of an order; choose another")
-        for kind, own in config["resources"].items():
-            if 0 < own["gpu"] < own["processes"]:
-                raise UserError(
-                    f"resources: {kind}: processes: {own['processes']} need as many GPUs, not gpu: {own['gpu']}"
-                )
-        for suite, stages in config["orders"].items():
-            for name in config["methods"]:
-                for stage in {stage for order in stages.values() for stage in prefixes(order)}:
-                    training_settings(suite, name, stage)
-        check_overrides(tasks)
+        check_run(config, orders)
+        check_trainings(config, processes("train") * config["resources"]["train"]["nodes"])
     except UserError as error:
-        raise WorkflowError(f"config: {error}") from None
+        raise WorkflowError("\n".join(f"config: {line}" for line in str(error).splitlines())) from None
+    if workflow.is_main_process and orders.warning():
+        logger.warning(orders.warning())
+    config["orders"] = kept(config["orders"])
     return root, tasks, orders
+
+
+def read_yaml_here():
+    """The config.yaml of the working directory, as far as there is one."""
+    return read_yaml(Path("config.yaml")) if Path("config.yaml").is_file() else {}
 
 
 def tidy(place):
@@ -94,7 +90,7 @@ def tidy(place):
 
 def data_folder():
     """(folder, tasks) of the benchmark; the official tasks are known before they are fetched."""
-    if not FROM_OFFICIAL:
+    if config["benchmark"] != "official":
         root = benchmark_root(config["benchmark"])
         return root, find_tasks(root)
     if config["official_source"]:
@@ -103,54 +99,16 @@ def data_folder():
 
 
 def variant(name):
-    """(method, settings changed) behind a name in `methods:`: a variant of the config, or a method itself."""
-    own = dict(config["variants"].get(name, {"method": name}))
-    return own.pop("method"), own
-
-
-def check_overrides(tasks):
-    """Raises UserError for an override of what is not there, which would change nothing."""
-    stages = {stage for orders in config["orders"].values() for order in orders.values() for stage in prefixes(order)}
-    for number, override in enumerate(config["overrides"], 1):
-        where = f"overrides: number {number}"
-        if override.get("suite", next(iter(config["orders"]))) not in config["orders"]:
-            raise UserError(
-                f"{where}: no suite {override['suite']!r}; {close_names(override['suite'], config['orders'])}"
-            )
-        if override.get("task", next(iter(tasks))) not in tasks:
-            raise UserError(f"{where}: no task {override['task']!r}; {close_names(override['task'], tasks)}")
-        if not any(re.fullmatch(override.get("stage", ".*"), stage) for stage in stages):
-            raise UserError(f"{where}: {override['stage']!r} matches no stage, such as {min(stages, key=len)}")
-
-
-def overrides_of(suite, stage):
-    """Settings that the config changes for a stage: the later of two wins."""
-    changed = {}
-    for override in config["overrides"]:
-        for key, own in (("suite", suite), ("task", Path(stage).name)):
-            if override.get(key, own) != own:
-                break
-        else:
-            if re.fullmatch(override.get("stage", ".*"), stage):
-                changed |= override["training"]
-    return changed
+    """(method, settings changed) behind a name in `methods:`."""
+    return variants.variant(config, name)
 
 
 def training_settings(suite, name, stage):
     """What a training by a method or variant depends on, as sorted KEY=VALUE texts.
 
-    Neither processes nor a DeepSpeed config, which is checked here: they change a result by rounding alone.
+    Neither processes nor a DeepSpeed config: they change a result by rounding alone.
     """
-    method, changed = variant(name)
-    try:
-        settings = used_settings(method, {**config["training"], **overrides_of(suite, stage), **changed})
-    except UserError as error:
-        raise UserError(f"methods: {name}: {error}") from None
-    if config["deepspeed"]:
-        nodes = config["resources"]["train"]["nodes"]
-        checked = make_settings(method, settings)
-        read_zero_config(config["deepspeed"], checked, config["dtype"], processes("train") * nodes)
-    return [f"{key}={value}" for key, value in settings.items()]
+    return [f"{key}={value}" for key, value in variants.training_settings(config, suite, name, stage).items()]
 
 
 def known_instructions(task, which):
@@ -160,16 +118,8 @@ def known_instructions(task, which):
 
 def prompt_options(task, split):
     """The options of `gorp preprocess` that change the rows of a split."""
-    prompts = config["prompts"]
-    options = {"shots": prompts["shots"], "min-rows": prompts["min_rows"] if split == "train" else 0}
-    drawn = any(options.values())
     several = FROM_OFFICIAL or len(known_instructions(task, "drawn")) > 1
-    if several and prompts["instruction"] != 1:
-        options["instruction"] = prompts["instruction"]
-        drawn = drawn or prompts["instruction"] == "drawn"
-    if drawn:
-        options["seed"] = prompts["seed"]
-    return [f"--{key}={value}" for key, value in sorted(options.items()) if value]
+    return run_config.prompt_options(config["prompts"], split, several)
 
 
 def resource(rule, key):
@@ -220,6 +170,7 @@ check_placeholders()
 
 
 ROOT_OF_BENCHMARK, TASKS, ORDERS = check_config()
+FROM_OFFICIAL = config["benchmark"] == "official"
 TASK_PATTERN = "|".join(map(re.escape, TASKS))
 SUITES = {order: suite for suite, orders in config["orders"].items() for order in orders}
 RUN = f"results/{config['run']}"
