@@ -26,6 +26,7 @@ from gorp.models import Adapted, attach, autocast, concatenated_lora, load_base,
 from gorp.progress import PROGRESS, Progress
 from gorp.prompts import IGNORED, Example, collate, to_device, tokenize
 from gorp.reports import Reports
+from gorp.schedule import factor, set_rates, total_steps
 from gorp.settings import TrainSettings
 from gorp.zero_config import read_zero_config
 
@@ -56,6 +57,7 @@ def train_stage(
     rows = read_jsonl(data)
     if not rows:
         raise UserError(f"{data}: no rows to train on")
+    total_steps(len(rows), settings)  # refuses a warm-up that is longer, before a model is loaded
     task = rows[0]["task"]
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
@@ -160,6 +162,7 @@ def fit(
     device = next(iter(adapted.trained.values())).device
     batches = list(batch_indices(len(examples), settings.batch_size, settings.epochs))
     seed_dropout()
+    rates = [group["lr"] for group in optimizer.param_groups]  # before a checkpoint brings those of its step
     losses = checkpoint.resume(adapted.trained, optimizer) if checkpoint else []
     if losses and distributed.rank() == 0:
         print(f"{what}: going on after step {len(losses)}", file=sys.stderr, flush=True)
@@ -168,6 +171,8 @@ def fit(
     file = checkpoint.path.with_name(PROGRESS) if checkpoint else None
     with Progress(what, len(batches), done=len(losses), file=file, quiet=distributed.rank() > 0) as progress:
         for step, batch in enumerate(batches[len(losses) :], len(losses) + 1):
+            scale = factor(step, len(batches), settings.lr_schedule, settings.warmup_steps)
+            set_rates(optimizer, rates, scale)
             loss = backward(
                 adapted.model, optimizer, [examples[i] for i in batch], tokenizer, settings.micro_batch_size
             )
@@ -179,7 +184,8 @@ def fit(
             optimizer.zero_grad()
             if checkpoint:
                 checkpoint.step_done(adapted.trained, optimizer, reports)
-            progress.advance(loss=f"{reports.losses[-1]:.4f}" if reports.losses else "")
+            shown = f"{reports.losses[-1]:.4f}" if reports.losses else ""
+            progress.advance(loss=shown, lr=f"{rates[0] * scale:.2e}")
     return reports.finish()
 
 

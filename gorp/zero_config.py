@@ -15,7 +15,7 @@ AUTO = "auto"  # "as the training has it", in configs written for other programs
 
 ELSEWHERE = {  # key: the setting that decides
     "optimizer": "the method has an optimizer of its own; leave this section out",
-    "scheduler": "the learning rate is constant; leave this section out",
+    "scheduler": "lr_schedule and warmup_steps set it; leave this section out",
 }
 HARMLESS = ("steps_per_print", "wall_clock_breakdown", "memory_breakdown", "dump_state")
 ZERO_NUMBERS = (  # keys of zero_optimization that change speed and memory alone

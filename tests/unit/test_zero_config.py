@@ -49,7 +49,7 @@ def test_what_agrees_or_leaves_the_choice_is_accepted(tmp_path):
     ("config", "expected"),
     [
         ({"optimizer": {"type": "AdamW"}}, "optimizer: the method has an optimizer of its own"),
-        ({"scheduler": {}}, "scheduler: the learning rate is constant"),
+        ({"scheduler": {}}, "scheduler: lr_schedule and warmup_steps set it"),
         ({"gradient_clipping": 1.0}, "gradient_clipping: 1.0 contradicts 0, off: the setting max_grad_norm clips"),
         ({"train_batch_size": 32}, "train_batch_size: 32 contradicts 64, the setting batch_size"),
         ({"train_micro_batch_size_per_gpu": 4}, "train_micro_batch_size_per_gpu: 4 contradicts 8"),
