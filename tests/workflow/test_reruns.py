@@ -153,9 +153,10 @@ def with_prompts(**changes):
     return {"prompts": {"instruction": 1, "shots": 0, "min_rows": 0, "seed": 0, **changes}}
 
 
-def test_examples_in_prompts(copied):
+def test_examples_and_names_in_prompts(copied):
     expected = all_of("abc", *EVERY_PREDICTION, others=[*train(*SEEN), *EVERY_TRAIN, *EVERY_TEST])
     assert plan(copied, **with_prompts(shots=1)) == expected
+    assert plan(copied, **with_prompts(dataset_name=False)) == expected
 
 
 def test_repeated_rows(copied):
