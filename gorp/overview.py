@@ -8,7 +8,7 @@ import yaml
 
 from gorp.errors import UserError
 
-METRICS = ("AA", "BWT", "FM", "LA", "FWT")
+METRICS = ("AA", "BWT", "FM", "LA", "FWT", "F1")
 
 
 def overview(suites: Mapping[str, Sequence[pd.DataFrame]], published: Mapping) -> pd.DataFrame:

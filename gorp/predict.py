@@ -16,7 +16,7 @@ from gorp.models import autocast, load_base
 from gorp.progress import Progress
 from gorp.prompts import tokenize
 
-COPIED = ("task", "group", "id", "target")  # of a row, to its prediction
+COPIED = ("task", "group", "id", "labels", "target")  # of a row, to its prediction
 
 
 @distributed.started()
@@ -31,7 +31,7 @@ def predict(
     dtype: str = "float32",
     label_likelihood: bool = False,
 ) -> None:
-    """Writes `{"task", "group", "id", "target", "prediction"}` lines for all rows of the data files, in their order.
+    """Writes `{"task", "group", "id", "labels", "target", "prediction"}` lines for all rows of the files, in order.
 
     `label_likelihood` adds "likeliest_label" (see `generate`). `stage` is loaded by stock peft onto the base model;
     None predicts with the base model alone (zero-shot). Of many processes each answers its share, and the first writes.
