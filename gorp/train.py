@@ -4,7 +4,7 @@ import hashlib
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def train_stage(
     dtype: str = "float32",
     checkpoint_minutes: float = 10,
     deepspeed: Path | None = None,
+    evaluation: Any = None,
 ) -> None:
     """Trains one task on top of `parent` (None: on the base model) and writes the stage to `output`.
 
@@ -52,12 +53,13 @@ def train_stage(
 
     Started by a launcher, many processes share each step's rows (see `gorp.distributed`) and the first writes the
     stage: the same to rounding, dropout aside. `deepspeed` is a config file by which the frozen base model is held in
-    pieces (see `gorp.zero`), which changes rounding alone too.
+    pieces (see `gorp.zero`), which changes rounding alone too. `evaluation` (a `gorp.evaluation.Evaluation`) scores the
+    model on dev rows as it trains, which changes nothing else.
     """
     rows = read_jsonl(data)
     if not rows:
         raise UserError(f"{data}: no rows to train on")
-    total_steps(len(rows), settings)  # refuses a warm-up that is longer, before a model is loaded
+    steps = total_steps(len(rows), settings)
     task = rows[0]["task"]
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
@@ -76,10 +78,14 @@ def train_stage(
         **{"settings": asdict(settings), "data": sha256(data), "parent": parent_digest},
         **{"code": code_digest("gorp.train", f"gorp.methods.{method_name}"), "torch": torch.__version__},
     }
+    watch = None
+    if evaluation is not None:
+        depends_on["evaluation"] = evaluation.depends_on()
+        watch = evaluation.begin(adapted, tokenizer, settings, steps, output, zero is None)
     del before  # read again for the writing: what earlier tasks have learnt takes no memory while this one trains
     start = time.monotonic()
     with Checkpoint(output, depends_on, checkpoint_minutes) as checkpoint:
-        losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}", checkpoint)
+        losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}", checkpoint, watch)
     if distributed.rank() > 0:
         distributed.wait()  # for the stage: the next may be trained on it
         return
@@ -113,6 +119,8 @@ def train_stage(
     config.inference_mode = True
     write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info)
     checkpoint.remove()
+    if watch is not None:
+        watch.finish()
     distributed.wait()
 
 
@@ -153,8 +161,12 @@ def fit(
     settings: TrainSettings,
     what: str,
     checkpoint: Checkpoint | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> list[float]:
-    """Runs all epochs, or what is left since the checkpoint; returns each step's mean loss per answer token (nats)."""
+    """Runs all epochs, or what is left since the checkpoint; returns each step's mean loss per answer token (nats).
+
+    `watch` is called with the number of each step done, and with 0 before the first.
+    """
     base = adapted.model.get_base_model()
     if settings.gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -169,6 +181,8 @@ def fit(
     start_alike(adapted.trained, len(losses))
     reports = Reports(losses, adapted.trained, lag=1 if device.type == "cuda" else 0)
     file = checkpoint.path.with_name(PROGRESS) if checkpoint else None
+    if watch and not losses:
+        watch(0)
     with Progress(what, len(batches), done=len(losses), file=file, quiet=distributed.rank() > 0) as progress:
         for step, batch in enumerate(batches[len(losses) :], len(losses) + 1):
             scale = factor(step, len(batches), settings.lr_schedule, settings.warmup_steps)
@@ -182,6 +196,8 @@ def fit(
             reports.add(loss, clip_(gradients, settings.max_grad_norm, step), wishes)
             optimizer.step()
             optimizer.zero_grad()
+            if watch:
+                watch(step)
             if checkpoint:
                 checkpoint.step_done(adapted.trained, optimizer, reports)
             shown = f"{reports.losses[-1]:.4f}" if reports.losses else ""
