@@ -28,9 +28,11 @@ Scores = Mapping[str, Mapping[str, float]]  # the content of a scores file: {tas
 # of the columns with fractions or undefined values; of the others: 4
 _DECIMALS = {"train_seconds": 1, "peak_memory_mb": 1, "tp": 0, "fp": 0, "fn": 0}
 
+SHOWN = {"exact_match": "exact match", "rouge1": "ROUGE-1", "rougeL": "ROUGE-L"}  # scores, in figures
+
 # Okabe and Ito, told apart by colour-blind readers; after seven tasks the line style changes as well
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_LINES = ("-", "--", ":")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+LINES = ("-", "--", ":")
 
 
 # ---- tables ----
@@ -224,11 +226,10 @@ def own_scores(matrix: pd.DataFrame) -> list[float]:
 
 def score_names(matrix: pd.DataFrame) -> str:
     """The scores shown: `exact match`, or `exact match; ROUGE-L of notes` where tasks differ."""
-    shown = {"exact_match": "exact match", "rouge1": "ROUGE-1", "rougeL": "ROUGE-L"}
     tasks = matrix.drop_duplicates("task").groupby("score", sort=False)["task"].agg(list)
     if len(tasks) == 1:
-        return shown[tasks.index[0]]
-    others = [f"{shown[name]} of {', '.join(of)}" for name, of in tasks.items() if name != "exact_match"]
+        return SHOWN[tasks.index[0]]
+    others = [f"{SHOWN[name]} of {', '.join(of)}" for name, of in tasks.items() if name != "exact_match"]
     return "; ".join([*(["exact match"] if "exact_match" in tasks else []), *others])
 
 
@@ -258,7 +259,7 @@ def _draw_curves(axes: Axes, grid: np.ndarray, tasks: Sequence[str], gap: float)
     count = len(tasks)
     names = _apart(grid[-1], gap)
     for j, task in enumerate(tasks):
-        colour, line = _COLOURS[j % len(_COLOURS)], _LINES[j // len(_COLOURS) % len(_LINES)]
+        colour, line = COLOURS[j % len(COLOURS)], LINES[j // len(COLOURS) % len(LINES)]
         axes.plot(range(j + 1, count + 1), grid[j + 1 :, j], color=colour, linestyle=line, linewidth=1.4)
         axes.plot(j + 1, grid[j + 1, j], "o", color=colour, markersize=4)
         axes.annotate(

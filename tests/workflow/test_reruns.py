@@ -263,6 +263,23 @@ def test_the_launcher_and_deepspeed(copied, deepspeed, resources):
     assert plan(copied, deepspeed=deepspeed, resources=changed) == []
 
 
+def test_learning_curves(copied):
+    """Each stage is trained once more for them, beside the finished ones, which stay as they are."""
+    on = {"learning_curves": {"every": 2, "rows": 5}}
+    again = [f"Train {stage} by gorp, seed 0, once more, and evaluate it as it goes" for stage in SEEN]
+    renders = [text for task in ("amazon", "agnews", "yahoo") for text in render(task, "dev")]
+    end = ["Draw the learning curves of abc", "Show abc/learning.svg of the run"]
+    assert plan(copied, "results/abc/learning.svg", **on) == sorted([*again, *renders, *end])
+    stage = copied / "results/test/stages/short/gorp/seed0/amazon/agnews"
+    before = {path: path.stat().st_mtime_ns for path in stage.iterdir() if path.is_file()}
+    on["learning_curves"]["earlier_tasks"] = True
+    done = run(copied, str((stage / "learning/evaluations.csv").relative_to(copied)), code=copied / "code", **on)
+    assert done.returncode == 0, done.stdout
+    lines = [line.split(",")[:3] for line in (stage / "learning/evaluations.csv").read_text().splitlines()]
+    assert lines[1:] == [[str(step), task, "5"] for step in (0, 1, 2) for task in ("amazon", "agnews")]
+    assert before == {path: path.stat().st_mtime_ns for path in stage.iterdir() if path.is_file()}
+
+
 def test_memory_time_threads_and_checkpoints(copied):
     resources = {kind: {"threads": 2, "mem_mb": 99, "runtime": 9, "gpu": 1} for kind in ("train", "predict")}
     resources["train"] |= {"processes": 1, "nodes": 1}

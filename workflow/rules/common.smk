@@ -13,7 +13,7 @@ from gorp.benchmark import OFFICIAL, benchmark_root, check_orders, find_tasks, r
 from gorp.digest import code_digest
 from gorp.errors import UserError, close_names
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
-from gorp.results import order_scores, prefixes
+from gorp.results import evaluation_tables, order_scores, prefixes
 from gorp.settings import make_settings, used_settings
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
 from gorp.transfer import check_source
@@ -188,6 +188,7 @@ STAGE = f"{RUN}/stages/{{suite}}/{{method}}/seed{{seed}}/{{stage}}"
 STAGE_FILES = ("adapter_model.safetensors", "adapter_config.json", "gradient_space.safetensors", "stage.json")
 FULL = config["evaluate"] == "full"
 TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.svg")
+LEARNING = ("learning.csv", "learning.svg")
 AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")
 AUDIT = rf"audit/[\w-]+/seed\d+/({'|'.join(AUDIT_FILES)})"  # below an order's folder, METHOD/seedN
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
