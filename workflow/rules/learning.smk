@@ -14,8 +14,7 @@ def learning_files(wildcards):
     """The evaluations of all trainings of an order. Raises WorkflowError where the config asks for none."""
     if not CURVES["every"]:
         raise WorkflowError(
-            "config: learning_curves: every: 0 scores nothing while a task is trained; give it a number of steps:"
-            " --config 'learning_curves={every: 50}'"
+            "config: learning_curves: every: 0 scores nothing while a task is trained; give it a number of steps"
         )
     stages = f"{RUN}/stages/{SUITES[wildcards.order]}"
     return [f"{stages}/{run}/{table}" for run in order_runs() for table in evaluation_tables(ORDERS[wildcards.order])]
