@@ -23,12 +23,14 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/learning.smk"
 
 
 localrules:
     all,
     score,
     aggregate,
+    curves,
     audit,
     summarize,
     show,
@@ -40,4 +42,5 @@ rule all:
         "results/summary.csv",
         "results/summary.html",
         expand("results/{order}/{file}", order=TABLED, file=TABLES),
+        expand("results/{order}/{file}", order=TABLED, file=LEARNING if CURVES["every"] else []),
         expand("results/{order}/audit/{run}/audit.html", order=TABLED, run=order_runs()),

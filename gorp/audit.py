@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from gorp.metrics import exact_match, normalise
+from gorp.metrics import comparable, exact_match
 
 KINDS = {  # in the order in which they are tried: an answer is of the first that fits
     "right": "the target, but for case, punctuation and white space, as exact match has it",
@@ -71,11 +71,6 @@ def kind_of(task: str, prediction: str, target: str, known: Mapping[str, Mapping
         return "foreign label"
     near = difflib.get_close_matches(text, own, n=1, cutoff=ALIKE)
     return "misspelt" if near == [comparable(target)] else "no label"
-
-
-def comparable(text: str) -> str:
-    """A form that is the same for texts which exact match takes for the same."""
-    return normalise(text) or text.strip()
 
 
 def owners(text: str, known: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -21,7 +21,7 @@ SPLITS = ("train", "dev", "test")
 NO_LABEL = "-"  # of the official MNLI's rows where annotators did not agree
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can say it, as "\\ud83d"; no file of text can hold it
 SCORES = ("exact_match", "rouge1", "rougeL")  # as gorp.metrics names them
-TASK_NAME = re.compile(r"(?!only$)[A-Za-z0-9][\w.-]*", re.ASCII)  # a folder `only` stands between stages and scores
+TASK_NAME = re.compile(r"(?!(only|learning)$)[A-Za-z0-9][\w.-]*", re.ASCII)  # those are folders of a stage
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ def task_at(folder: Path) -> Task:
     """
     name, group = folder.absolute().name, folder.absolute().parent.name
     if not TASK_NAME.fullmatch(name):
-        raise UserError(f"{folder}: {name!r} names no task; use letters, digits, '.', '_' and '-', and not 'only'")
+        allowed = "use letters, digits, '.', '_' and '-', and neither 'only' nor 'learning'"
+        raise UserError(f"{folder}: {name!r} names no task; {allowed}")
     if set(group) & set("{}"):
         raise UserError(f"{folder}: {group!r} names no group; {{ and }} are what Snakemake takes for wildcards")
     path = folder / "task.json"

@@ -18,6 +18,7 @@ COMMANDS = (  # modules of gorp.commands, in the order of `gorp --help`
     "score",
     "audit",
     "aggregate",
+    "curves",
     "summarize",
     "status",
     "plan",

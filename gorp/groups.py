@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from gorp.metrics import f1
 from gorp.report import own_scores
 
 SCORES = ("own", "exact_match", "rouge1", "rougeL")  # own: of each task the score that counts for it
@@ -40,4 +41,11 @@ def _means(cells: pd.DataFrame, wanted: int) -> dict[str, float]:
         complete = len(cells) == wanted
         means[name] = cells[name].mean() if complete else np.nan
         means[f"{name}_micro"] = np.average(cells[name], weights=cells["rows"]) if complete else np.nan
-    return means
+    return means | _f1_means(cells, wanted)
+
+
+def _f1_means(cells: pd.DataFrame, wanted: int) -> dict[str, float]:
+    labelled = cells[cells["tp"].notna()]
+    if len(cells) != wanted or labelled.empty:
+        return {"f1_macro": np.nan, "f1_micro": np.nan}
+    return {"f1_macro": labelled["f1_macro"].mean(), "f1_micro": f1(*labelled[["tp", "fp", "fn"]].sum())}

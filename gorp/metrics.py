@@ -60,7 +60,51 @@ SCORES: dict[str, Callable[[str, str], float]] = {
 }
 
 
+def comparable(text: str) -> str:
+    """A form that is the same for texts which exact match takes for the same."""
+    return normalise(text) or text.strip()
+
+
 # ---- many predictions ----
+
+
+def count_labels(pairs: Iterable[tuple[str, str]], labels: Sequence[str]) -> dict[str, dict[str, int]]:
+    """{label: {"tp": count, "fp": count, "fn": count}} over (prediction, target) pairs, compared as exact match is.
+
+    A prediction that is none of the labels is a false negative of its target's label, and a false positive of none. A
+    target that is none of them (MNLI's "-") makes the label predicted a false positive.
+    """
+    spelt: dict[str, str] = {}
+    for label in labels:
+        spelt.setdefault(comparable(label), label)
+    counts = {label: {"tp": 0, "fp": 0, "fn": 0} for label in spelt.values()}
+    for (prediction, target), count in Counter(pairs).items():
+        found, wanted = (spelt.get(comparable(text)) for text in (prediction, target))
+        if found is not None:
+            counts[found]["tp" if found == wanted else "fp"] += count
+        if wanted is not None and found != wanted:
+            counts[wanted]["fn"] += count
+    return counts
+
+
+def f1(tp: int, fp: int, fn: int) -> float:
+    """2 tp / (2 tp + fp + fn) in percent: the harmonic mean of precision and recall; nan where all are 0."""
+    return 200.0 * tp / (2 * tp + fp + fn) if tp or fp or fn else math.nan
+
+
+def f1_scores(counts: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+    """{"f1_macro": percent, "f1_micro": percent} of the counts of `count_labels`; {} where no target is a label.
+
+    Macro: the mean of the F1 of each label that occurs as a target; what no row wants has no recall. Micro: the F1 of
+    the sums over all labels, those without such rows too.
+    """
+    wanted = [f1(**each) for each in counts.values() if each["tp"] or each["fn"]]
+    return {"f1_macro": _mean(wanted), "f1_micro": f1(**pooled(counts))} if wanted else {}
+
+
+def pooled(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """{"tp": sum, "fp": sum, "fn": sum} over labels."""
+    return {name: sum(each[name] for each in counts.values()) for name in ("tp", "fp", "fn")}
 
 
 def tally(name: str, pairs: Sequence[tuple[str, str]]) -> dict[float, int]:
@@ -83,10 +127,12 @@ def score_predictions(rows: Iterable[Mapping], tasks: Sequence[str] = ()) -> dic
     """Scores by task, in the order in which the tasks first appear.
 
     rows: {"task": str, "id": int or str, "prediction": str, "target": str} each, and where known "group": str (without
-    it a task is a group of its own) and "likeliest_label": str. tasks: those that must have rows.
+    it a task is a group of its own), "labels": all of the task, none for generation, and "likeliest_label": str. tasks:
+    those that must have rows.
     Returns {task: {"group": str, "rows": count, "exact_match": percent, "rouge1": percent, "rougeL": percent,
-    "tally": {score: {percent of a row, as text: count of such rows}}}}, and "likelihood_match": percent, the exact
-    match of the likeliest labels, where the task has them. The tallies are what a bootstrap over rows needs.
+    "tally": {score: {percent of a row, as text: count of such rows}}}}; "f1_macro", "f1_micro": percent, and
+    "label_counts" as of `count_labels`, where labels are known and some target is one; "likelihood_match": percent, the
+    exact match of the likeliest labels, where the task has them. The tallies are what a bootstrap over rows needs.
     ValueError names the malformed or repeated row (counting from 1) or the tasks without rows.
     """
     found: dict[str, list[dict]] = {}
@@ -100,11 +146,13 @@ def score_predictions(rows: Iterable[Mapping], tasks: Sequence[str] = ()) -> dic
         first = found.setdefault(task, [row])[0]
         if first is not row:
             found[task].append(row)
-        for name in ("group", "likeliest_label"):
+        for name in ("group", "labels", "likeliest_label"):
             if (name in row) != (name in first):
                 raise ValueError(f"prediction row {number}: only some rows of task {task!r} have {name!r}")
         if row.get("group") != first.get("group"):
             raise ValueError(f"prediction row {number}: task {task!r} is in {first['group']!r} and {row['group']!r}")
+        if row.get("labels") != first.get("labels"):
+            raise ValueError(f"prediction row {number}: task {task!r} has other labels than in its first row")
     if not found:
         raise ValueError("there are no prediction rows to score")
     if missing := [task for task in tasks if task not in found]:
@@ -123,6 +171,9 @@ def _check_fields(row: Mapping, number: int) -> None:
     for name in ("group", "likeliest_label"):
         if name in row:
             _check_kind(row, name, str, number)
+    labels = row.get("labels", [])
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError(f"prediction row {number}: 'labels' is {labels!r}, not a list of texts")
 
 
 def _check_kind(row: Mapping, name: str, kind: type, number: int) -> None:
@@ -136,6 +187,9 @@ def _score_task(task: str, rows: Sequence[Mapping]) -> dict:
     scores = {"group": rows[0].get("group", task), "rows": len(rows)}
     tallies = {name: tally(name, pairs) for name in SCORES}
     scores |= {name: mean(counts) for name, counts in tallies.items()}
+    counts = count_labels(pairs, rows[0].get("labels", []))
+    if found := f1_scores(counts):
+        scores |= {**found, "label_counts": counts}
     if "likeliest_label" in rows[0]:
         likeliest = [(row["likeliest_label"], row["target"]) for row in rows]
         scores["likelihood_match"] = mean(tally("exact_match", likeliest))

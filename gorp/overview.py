@@ -8,7 +8,7 @@ import pandas as pd
 from gorp.errors import UserError
 from gorp.yaml_files import read_yaml
 
-METRICS = ("AA", "BWT", "FM", "LA", "FWT")
+METRICS = ("AA", "BWT", "FM", "LA", "FWT", "F1")
 
 
 def overview(suites: Mapping[str, Sequence[pd.DataFrame]], published: Mapping) -> pd.DataFrame:

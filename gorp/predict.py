@@ -17,7 +17,7 @@ from gorp.models import autocast, load_base
 from gorp.progress import Progress
 from gorp.prompts import tokenize
 
-COPIED = ("task", "group", "id", "target")  # of a row, to its prediction
+COPIED = ("task", "group", "id", "labels", "target")  # of a row, to its prediction
 
 
 @distributed.started()
@@ -32,7 +32,7 @@ def predict(
     dtype: str = "float32",
     label_likelihood: bool = False,
 ) -> None:
-    """Writes `{"task", "group", "id", "target", "prediction"}` lines for all rows of the data files, in their order.
+    """Writes `{"task", "group", "id", "labels", "target", "prediction"}` lines for all rows of the files, in order.
 
     `label_likelihood` adds "likeliest_label" (see `generate`). `stage` is loaded by stock peft onto the base model;
     None predicts with the base model alone (zero-shot). Of many processes each answers its share, and the first writes.
@@ -73,6 +73,9 @@ def generate(
     max_new_tokens: int,
     batch_tokens: int,
     label_likelihood: bool = False,
+    *,
+    shared: bool = True,
+    quiet: bool = False,
 ) -> list[dict]:
     """`{"prediction": text}` of each rendered row, in their order: what the model generates greedily for it alone.
 
@@ -82,13 +85,15 @@ def generate(
     `batch_tokens`. In bf16 they may, where two tokens are nearly equal.
     `label_likelihood` adds "likeliest_label", that of the row's labels with the largest log-likelihood (see
     `gorp.decode.label_log_likelihoods`); rows without labels (generation tasks) get none.
-    The batches are dealt out to the processes, and are the same for any number of them: so are the answers.
+    The batches are dealt out to the processes, and are the same for any number of them: so are the answers. Unless they
+    are `shared`, each process does them all. `quiet` shows no progress.
     """
     sources = [tuple(example.source) for example in tokenize(rows, tokenizer, max_source_length)]
     prompts = [(source, tuple(row["labels"])) for source, row in zip(sources, rows, strict=True)]
     dealt = list(batches(prompts, batch_tokens, max_new_tokens))
-    mine, own = dealt[distributed.rank() :: distributed.size()], []
-    with Progress("predict", sum(map(len, mine)), quiet=distributed.rank() > 0) as progress:
+    rank, size = (distributed.rank(), distributed.size()) if shared else (0, 1)
+    mine, own = dealt[rank::size], []
+    with Progress("predict", sum(map(len, mine)), quiet=quiet or distributed.rank() > 0) as progress:
         for batch in mine:
             found, sure = answer(model, tokenizer, batch, max_new_tokens, label_likelihood)
             for i, prompt in enumerate(batch):
@@ -97,8 +102,8 @@ def generate(
             own += found
             progress.advance(len(batch))
     answers: dict[tuple, dict] = {}
-    for rank, text in enumerate(distributed.gather_texts(json.dumps(own))):
-        answered = [prompt for batch in dealt[rank :: distributed.size()] for prompt in batch]
+    for number, text in enumerate(distributed.gather_texts(json.dumps(own)) if shared else [json.dumps(own)]):
+        answered = [prompt for batch in dealt[number::size] for prompt in batch]
         answers |= zip(answered, json.loads(text), strict=True)
     return [answers[prompt] for prompt in prompts]
 

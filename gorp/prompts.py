@@ -24,16 +24,19 @@ def render(
     instruction: str,
     labels: Sequence[str],
     shots: Sequence[dict] = (),
+    task_name: bool = True,
+    dataset_name: bool = True,
 ) -> dict:
     """One row as the model reads it: `{"task", "group", "id", "source", "target", "labels", "sentence_at"}`.
 
     `sentence_at` is the span [start, end) of the sentence within `source`: what may be cut when a prompt is too long.
     `shots` are rows shown as examples, with their answers, before the sentence; `shots_at`, there if they are, holds
     the span of each. Groups without an instruction (COPA) ask in the sentence and get no option line. A generation row
-    has no options; an instruction of its own stands in place of the task's.
+    has no options; an instruction of its own stands in place of the task's. `task_name` and `dataset_name` say whether
+    the source begins with the lines `Task:GROUP` and `Dataset:TASK`.
     """
     instruction = own_instruction(row) or instruction
-    head = f"Task:{group}\nDataset:{task}\n{instruction}"
+    head = f"Task:{group}\n" * task_name + f"Dataset:{task}\n" * dataset_name + instruction
     if instruction and labels:
         head += f"Option: {', '.join(labels)} \n"
     spans = []

@@ -25,6 +25,8 @@ class Prompts:
     shots: int = 0  # train rows shown as examples before each row
     min_rows: int = 0  # a smaller train split repeats its rows up to this number
     seed: int = 0  # of all that is drawn
+    task_name: bool = True  # the line "Task:GROUP" at the head of each prompt
+    dataset_name: bool = True  # the line "Dataset:TASK" after it
 
 
 def render_split(root: Path, task: Task, split: str, prompts: Prompts) -> Iterator[dict]:
@@ -42,7 +44,8 @@ def render_split(root: Path, task: Task, split: str, prompts: Prompts) -> Iterat
         rng = random.Random(f"{prompts.seed}:{task.name}:{split}:{number}")
         shots = examples.drawn(row, rng) if examples else ()
         instruction = rng.choice(instructions)
-        yield render(row, number, task.name, task.group, instruction, labels, shots)
+        names = (prompts.task_name, prompts.dataset_name)
+        yield render(row, number, task.name, task.group, instruction, labels, shots, *names)
 
 
 def repeated(rows: Sequence[dict], least: int, rng: random.Random) -> list[dict]:

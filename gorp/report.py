@@ -25,11 +25,14 @@ from gorp.intervals import interval
 
 Scores = Mapping[str, Mapping[str, float]]  # the content of a scores file: {task: {"rows", "exact_match", ...}}
 
-_DECIMALS = {"train_seconds": 1, "peak_memory_mb": 1}  # of the other columns with fractions: 4
+# of the columns with fractions or undefined values; of the others: 4
+_DECIMALS = {"train_seconds": 1, "peak_memory_mb": 1, "tp": 0, "fp": 0, "fn": 0}
+
+SHOWN = {"exact_match": "exact match", "rouge1": "ROUGE-1", "rougeL": "ROUGE-L"}  # scores, in figures
 
 # Okabe and Ito, told apart by colour-blind readers; after seven tasks the line style changes as well
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_LINES = ("-", "--", ":")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+LINES = ("-", "--", ":")
 
 
 # ---- tables ----
@@ -56,11 +59,12 @@ def aggregate(
 
     declared: {task: name of its score}; the others are scored by exact match.
     summary: order, method, seed, model, benchmark, scores (their name, or task=name of each where they differ), the
-        metrics of `gorp.metrics` over each task's own score (AA_low, AA_high: a bootstrap interval of AA), zero_shot
-        (mean over the tasks), final_<task> for each task, parameters trained in the last stage, seconds (sum) and peak
-        memory (largest).
+        metrics of `gorp.metrics` over each task's own score (AA_low, AA_high: a bootstrap interval of AA), F1 (mean
+        over the tasks with labels of their macro F1 at the end), zero_shot (mean over the tasks), final_<task> for each
+        task, parameters trained in the last stage, seconds (sum) and peak memory (largest).
     matrix: method, seed, stage (0: zero-shot), trained ("" at 0), task, group, seen, rows, exact_match, rouge1, rougeL,
-        likelihood_match where a task has it, score (the name of the task's own), low and high (its bootstrap interval).
+        f1_macro, f1_micro, and tp, fp, fn summed up over its labels (nan for a task without labels), likelihood_match
+        where a task has it, score (the name of the task's own), low and high (its bootstrap interval).
     ValueError says which run lacks what.
     """
     if not tasks or len(set(tasks)) != len(tasks):
@@ -98,6 +102,8 @@ def _matrix_row(
     values = {name: _get(scores[task], name, f"{place}, {task}") for name in names}
     low, high = interval([_get(values.pop("tally"), own[task], f"{place}, {task}, tally")])
     likelihood = {name: scores[task][name] for name in ("likelihood_match",) if name in scores[task]}
+    f1 = {name: scores[task].get(name, math.nan) for name in ("f1_macro", "f1_micro")}
+    counts = metrics.pooled(scores[task]["label_counts"]) if "label_counts" in scores[task] else {}
     return {
         "method": run.method,
         "seed": run.seed,
@@ -107,6 +113,8 @@ def _matrix_row(
         "group": values.pop("group"),
         "seen": seen,
         **values,
+        **f1,
+        **{name: counts.get(name, math.nan) for name in ("tp", "fp", "fn")},
         **likelihood,
         "score": own[task],
         "low": low,
@@ -140,6 +148,7 @@ def _summary_row(tasks: Sequence[str], run: Run, own: Mapping[str, str]) -> dict
         "FM": metrics.forgetting(a),
         "LA": metrics.learning_accuracy(a),
         "FWT": metrics.forward_transfer(forward, zero_shot),
+        "F1": pd.Series([final[task].get("f1_macro", math.nan) for task in tasks]).mean(),
         "zero_shot": sum(zero_shot) / len(zero_shot),
         **{f"final_{task}": score for task, score in zip(tasks, a[-1], strict=True)},
         "trainable_lora": _get(trainable, "lora", last_place),
@@ -217,11 +226,10 @@ def own_scores(matrix: pd.DataFrame) -> list[float]:
 
 def score_names(matrix: pd.DataFrame) -> str:
     """The scores shown: `exact match`, or `exact match; ROUGE-L of notes` where tasks differ."""
-    shown = {"exact_match": "exact match", "rouge1": "ROUGE-1", "rougeL": "ROUGE-L"}
     tasks = matrix.drop_duplicates("task").groupby("score", sort=False)["task"].agg(list)
     if len(tasks) == 1:
-        return shown[tasks.index[0]]
-    others = [f"{shown[name]} of {', '.join(of)}" for name, of in tasks.items() if name != "exact_match"]
+        return SHOWN[tasks.index[0]]
+    others = [f"{SHOWN[name]} of {', '.join(of)}" for name, of in tasks.items() if name != "exact_match"]
     return "; ".join([*(["exact match"] if "exact_match" in tasks else []), *others])
 
 
@@ -251,7 +259,7 @@ def _draw_curves(axes: Axes, grid: np.ndarray, tasks: Sequence[str], gap: float)
     count = len(tasks)
     names = _apart(grid[-1], gap)
     for j, task in enumerate(tasks):
-        colour, line = _COLOURS[j % len(_COLOURS)], _LINES[j // len(_COLOURS) % len(_LINES)]
+        colour, line = COLOURS[j % len(COLOURS)], LINES[j // len(COLOURS) % len(LINES)]
         axes.plot(range(j + 1, count + 1), grid[j + 1 :, j], color=colour, linestyle=line, linewidth=1.4)
         axes.plot(j + 1, grid[j + 1, j], "o", color=colour, markersize=4)
         axes.annotate(

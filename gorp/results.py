@@ -4,6 +4,7 @@ A stage lies under the sequence of tasks that it has learnt, so that orders whic
 
     ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/{stage.json, predictions.jsonl, scores.json, ...}
     ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/only/yahoo/scores.json         one task: the next one, or its own
+    ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/learning/evaluations.csv       amazon while it was trained
     ROOT/zero-shot/yahoo/scores.json                                             the base model
 """
 
@@ -32,6 +33,11 @@ def seen_scores(tasks: Sequence[str], full: bool) -> list[str]:
 def forward_scores(tasks: Sequence[str]) -> list[str]:
     """For each stage but the last, the file with its score of the task that comes next."""
     return [f"{stage}/only/{task}/scores.json" for stage, task in zip(prefixes(tasks), tasks[1:], strict=False)]
+
+
+def evaluation_tables(tasks: Sequence[str]) -> list[str]:
+    """For each stage of an order, the file with the evaluations of its training."""
+    return [f"{stage}/learning/evaluations.csv" for stage in prefixes(tasks)]
 
 
 def order_scores(tasks: Sequence[str], full: bool) -> list[str]:

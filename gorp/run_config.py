@@ -177,7 +177,8 @@ def prompt_options(prompts: Mapping[str, Any], split: str, several: bool) -> lis
         drawn = drawn or prompts["instruction"] == "drawn"
     if drawn:
         options["seed"] = prompts["seed"]
-    return [f"--{key}={value}" for key, value in sorted(options.items()) if value]
+    left_out = [f"--no-{name.replace('_', '-')}" for name in ("dataset_name", "task_name") if not prompts[name]]
+    return [*(f"--{key}={value}" for key, value in sorted(options.items()) if value), *left_out]
 
 
 # ---- messages ----

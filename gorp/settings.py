@@ -19,7 +19,9 @@ class TrainSettings:
     epochs: int = 1
     batch_size: int = 64  # rows an optimizer step
     micro_batch_size: int = 8  # rows a forward and backward pass
-    learning_rate: float = 1e-3  # of the LoRA factors; constant, without warm-up
+    learning_rate: float = 1e-3  # of the LoRA factors
+    lr_schedule: str = "constant"  # of all learning rates, over the steps of a task (see gorp.schedule)
+    warmup_steps: int = 0  # steps in which they rise to their values
     max_grad_norm: float = 1.0  # over all gradients as the optimizer gets them: reduced ones where there is a subspace
     weight_decay: float = 0.0  # decoupled, of all trained parameters
     gradient_checkpointing: bool = False  # compute activations again in the backward pass: less memory, more time
@@ -35,7 +37,9 @@ class TrainSettings:
             require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("learning_rate", "max_grad_norm", "lora_alpha"):
             require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        require("weight_decay", self.weight_decay, self.weight_decay >= 0, "at least 0")
+        for name in ("weight_decay", "warmup_steps"):
+            require(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+        require("lr_schedule", self.lr_schedule, self.lr_schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
         require("lora_dropout", self.lora_dropout, 0 <= self.lora_dropout < 1, "at least 0 and below 1")
 
 
@@ -72,6 +76,7 @@ class GorpSettings(TrainSettings):
         require("project_lora", factors, factors in LORA_FACTORS, f"one of {', '.join(LORA_FACTORS)}")
 
 
+SCHEDULES = ("constant", "linear", "cosine")
 PROJECTIONS = ("std", "reverse_std", "left", "right", "full")  # as gorp.projection has them; no torch is loaded here
 LORA_FACTORS = {"A": "A", "B": "B", "both": "AB", "none": ""}  # what project_lora names
 SETTINGS: dict[str, type[TrainSettings]] = {"gorp": GorpSettings, "seqlora": TrainSettings}

@@ -4,7 +4,7 @@ import hashlib
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from gorp.models import Adapted, attach, autocast, concatenated_lora, load_base,
 from gorp.progress import PROGRESS, Progress
 from gorp.prompts import IGNORED, Example, collate, to_device, tokenize
 from gorp.reports import Reports
+from gorp.schedule import factor, set_rates, total_steps
 from gorp.settings import TrainSettings
 from gorp.zero_config import read_zero_config, without_effect
 
@@ -42,6 +43,7 @@ def train_stage(
     dtype: str = "float32",
     checkpoint_minutes: float = 10,
     deepspeed: Path | None = None,
+    evaluation: Any = None,
 ) -> None:
     """Trains one task on top of `parent` (None: on the base model) and writes the stage to `output`.
 
@@ -51,11 +53,13 @@ def train_stage(
 
     Started by a launcher, many processes share each step's rows (see `gorp.distributed`) and the first writes the
     stage: the same to rounding, dropout aside. `deepspeed` is a config file by which the frozen base model is held in
-    pieces (see `gorp.zero`), which changes rounding alone too.
+    pieces (see `gorp.zero`), which changes rounding alone too. `evaluation` (a `gorp.evaluation.Evaluation`) scores the
+    model on dev rows as it trains, which changes nothing else.
     """
     rows = read_jsonl(data)
     if not rows:
         raise UserError(f"{data}: no rows to train on")
+    steps = total_steps(len(rows), settings)
     task = rows[0]["task"]
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
@@ -76,10 +80,14 @@ def train_stage(
         **{"settings": asdict(settings), "data": sha256(data), "parent": parent_digest},
         **{"code": code_digest("gorp.train", f"gorp.methods.{method_name}"), "torch": torch.__version__},
     }
+    watch = None
+    if evaluation is not None:
+        depends_on["evaluation"] = evaluation.depends_on()
+        watch = evaluation.begin(adapted, tokenizer, settings, steps, output, zero is None)
     del before  # read again for the writing: what earlier tasks have learnt takes no memory while this one trains
     start = time.monotonic()
     with Checkpoint(output, depends_on, checkpoint_minutes) as checkpoint:
-        losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}", checkpoint)
+        losses = fit(adapted, optimizer, examples, tokenizer, settings, f"train {'/'.join(tasks)}", checkpoint, watch)
     if distributed.rank() > 0:
         distributed.wait()  # for the stage: the next may be trained on it
         return
@@ -115,6 +123,8 @@ def train_stage(
     new_lora = {f"{PREFIX}{name}.weight": parameter for name, parameter in adapted.lora.items()}
     write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info, new_lora)
     checkpoint.remove()
+    if watch is not None:
+        watch.finish()
     distributed.wait()
 
 
@@ -154,8 +164,12 @@ def fit(
     settings: TrainSettings,
     what: str,
     checkpoint: Checkpoint | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> list[float]:
-    """Runs all epochs, or what is left since the checkpoint; returns each step's mean loss per answer token (nats)."""
+    """Runs all epochs, or what is left since the checkpoint; returns each step's mean loss per answer token (nats).
+
+    `watch` is called with the number of each step done, and with 0 before the first.
+    """
     base = adapted.model.get_base_model()
     if settings.gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -163,14 +177,19 @@ def fit(
     device = next(iter(adapted.trained.values())).device
     batches = list(batch_indices(len(examples), settings.batch_size, settings.epochs))
     seed_dropout()
+    rates = [group["lr"] for group in optimizer.param_groups]  # before a checkpoint brings those of its step
     losses = checkpoint.resume(adapted.trained, optimizer) if checkpoint else []
     if losses and distributed.rank() == 0:
         print(f"{what}: going on after step {len(losses)}", file=sys.stderr, flush=True)
     start_alike(adapted.trained, len(losses))
     reports = Reports(losses, adapted.trained, lag=1 if device.type == "cuda" else 0)
     file = checkpoint.path.with_name(PROGRESS) if checkpoint else None
+    if watch and not losses:
+        watch(0)
     with Progress(what, len(batches), done=len(losses), file=file, quiet=distributed.rank() > 0) as progress:
         for step, batch in enumerate(batches[len(losses) :], len(losses) + 1):
+            scale = factor(step, len(batches), settings.lr_schedule, settings.warmup_steps)
+            set_rates(optimizer, rates, scale)
             loss = backward(
                 adapted.model, optimizer, [examples[i] for i in batch], tokenizer, settings.micro_batch_size
             )
@@ -180,9 +199,12 @@ def fit(
             reports.add(loss, clip_(gradients, settings.max_grad_norm, step), wishes)
             optimizer.step()
             optimizer.zero_grad()
+            if watch:
+                watch(step)
             if checkpoint:
                 checkpoint.step_done(adapted.trained, optimizer, reports)
-            progress.advance(loss=f"{reports.losses[-1]:.4f}" if reports.losses else "")
+            shown = f"{reports.losses[-1]:.4f}" if reports.losses else ""
+            progress.advance(loss=shown, lr=f"{rates[0] * scale:.2e}")
     return reports.finish()
 
 

@@ -134,7 +134,7 @@ def check_optimizer(section: Mapping[str, Any], settings: TrainSettings) -> None
 
 def check_scheduler(section: Mapping[str, Any], settings: TrainSettings) -> None:
     """Raises UserError unless a section asks for the learning rates that the settings make anyway."""
-    schedule, steps = getattr(settings, "lr_schedule", "constant"), getattr(settings, "warmup_steps", 0)
+    schedule, steps = settings.lr_schedule, settings.warmup_steps
     kind = section.get("type", AUTO)
     agree(f"scheduler: type: {kind}", SCHEDULES.get(str(kind), kind), schedule, "lr_schedule")
     expected = {

@@ -6,7 +6,8 @@ from pathlib import Path
 from gorp.errors import UserError
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_order(parser: argparse.ArgumentParser) -> None:
+    """What says which stages an order's tables are made of."""
     parser.add_argument("--order", required=True, help="name of the order")
     parser.add_argument("--tasks", nargs="+", required=True, help="its tasks, in sequence")
     parser.add_argument(
@@ -17,39 +18,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the score of a task, rouge1 or rougeL, where it is not exact match",
     )
     parser.add_argument("--runs", nargs="+", required=True, metavar="METHOD/seedN", help="rows of the summary")
+    parser.add_argument("--stages", type=Path, required=True, help="the folder above METHOD/seedN")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_order(parser)
     parser.add_argument(
         "--evaluate",
         choices=["full", "final"],
         default="full",
         help="full: each stage was scored on all tasks seen; final: on its own alone, and the last on all",
     )
-    parser.add_argument("--stages", type=Path, required=True, help="the folder above METHOD/seedN")
     parser.add_argument("--zero-shot", type=Path, required=True, help="the folder of the base model's scores by task")
     parser.add_argument("--model", required=True, help="name for the tables")
     parser.add_argument("--benchmark", required=True, help="name for the tables")
     parser.add_argument("--output", type=Path, required=True, help="the folder of the tables")
 
 
-def run(args: argparse.Namespace) -> None:
+def declared_scores(args: argparse.Namespace) -> dict[str, str]:
+    """{task: score} of --scores. Raises UserError for another form, an unknown task or score."""
     from gorp.benchmark import SCORES
-    from gorp.groups import group_table
-    from gorp.page import order_tables, write_page
-    from gorp.report import accuracy_figure, aggregate, save_figure, write_table, write_tables
-    from gorp.results import read_run
 
     declared = dict(pair.rpartition("=")[::2] for pair in args.scores)
     for task, score in declared.items():
         if task not in args.tasks or score not in SCORES:
             expected = f"TASK=SCORE, a task of --tasks, one of {', '.join(SCORES)}"
             raise UserError(f"--scores: {task}={score}: expected {expected}")
-    runs = []
+    return declared
+
+
+def stage_folders(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
+    """{(method, seed): folder} of --runs. Raises UserError for another form."""
+    folders = {}
     for name in args.runs:
         method, _, seed = name.rpartition("/seed")
         if not method or not seed.isdigit():
             raise UserError(f"--runs: {name}: expected METHOD/seedN")
-        folder = args.stages / name
-        where = (folder, args.zero_shot, args.tasks, args.evaluate == "full")
-        runs.append(read_run(method, int(seed), args.model, args.benchmark, *where))
+        if (method, int(seed)) in folders:
+            raise UserError(f"--runs: {name} stands twice")
+        folders[method, int(seed)] = args.stages / name
+    return folders
+
+
+def run(args: argparse.Namespace) -> None:
+    from gorp.groups import group_table
+    from gorp.page import order_tables, write_page
+    from gorp.report import accuracy_figure, aggregate, save_figure, write_table, write_tables
+    from gorp.results import read_run
+
+    declared = declared_scores(args)
+    where = (args.zero_shot, args.tasks, args.evaluate == "full")
+    runs = [
+        read_run(method, seed, args.model, args.benchmark, folder, *where)
+        for (method, seed), folder in stage_folders(args).items()
+    ]
     try:
         summary, matrix = aggregate(args.order, args.tasks, runs, declared)
     except ValueError as error:

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label-likelihood", action="store_true", help="find the likeliest label of each row too, beside the answer"
     )
-    add_common(parser, "JSON lines: task, group, id, target, prediction, and likeliest_label on request")
+    add_common(parser, "JSON lines: task, group, id, labels, target, prediction, and likeliest_label on request")
 
 
 def run(args: argparse.Namespace) -> None:

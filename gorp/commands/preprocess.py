@@ -20,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shots", type=int, default=0, help="train rows shown as examples in each prompt (default: 0)")
     parser.add_argument("--min-rows", type=int, default=0, help="train: repeat rows up to this number (default: 0)")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    for name, line in (("task-name", "Task:GROUP"), ("dataset-name", "Dataset:TASK")):
+        parser.add_argument(f"--no-{name}", action="store_true", help=f"leave the line {line} out of the prompts")
     fields = "JSON lines: task, group, id, source, target, labels, sentence_at"
     parser.add_argument("--output", type=Path, required=True, help=fields)
 
@@ -45,5 +47,6 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--task: no task {args.task!r} in {root}; {close_names(args.task, tasks)}")
     if official:
         check_fetched(tasks[args.task])
-    prompts = Prompts(args.instruction, args.shots, args.min_rows, args.seed)
+    names = (not args.no_task_name, not args.no_dataset_name)
+    prompts = Prompts(args.instruction, args.shots, args.min_rows, args.seed, *names)
     write_jsonl(args.output, list(render_split(root, tasks[args.task], args.split, prompts)))

@@ -1,4 +1,4 @@
-"""Exact match and ROUGE of a predictions file, by task."""
+"""Exact match, ROUGE and F1 of a predictions file, by task."""
 
 import argparse
 from pathlib import Path

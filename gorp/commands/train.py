@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from gorp.commands.common import add_common, add_dtype, prepare_torch
+from gorp.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deepspeed", type=Path, metavar="FILE", help="DeepSpeed config, to hold the frozen model in pieces"
     )
+    parser.add_argument(
+        "--dev", type=Path, nargs="+", default=[], metavar="FILE", help="rendered rows, one file a task, to evaluate on"
+    )
+    parser.add_argument(
+        "--evaluate-every",
+        type=int,
+        default=0,
+        metavar="N",
+        help="score the --dev rows every N steps, and after 0, 1, 2, 5, 10, ... below N, into evaluations.csv beside"
+        " the stage, which comes out the same (default: 0, never)",
+    )
+    parser.add_argument(
+        "--evaluate-rows",
+        type=int,
+        default=100,
+        metavar="N",
+        help="rows of each --dev file to score, drawn once; 0: all (default: 100)",
+    )
     add_common(parser, "the folder of the stage")
 
 
@@ -30,8 +49,15 @@ def run(args: argparse.Namespace) -> None:
     from gorp.settings import make_settings, parse_assignments
 
     settings = make_settings(args.method, parse_assignments(args.settings))
+    if bool(args.dev) != bool(args.evaluate_every):
+        raise UserError("--dev and --evaluate-every: one needs the other")
     prepare_torch(args.threads)
     from gorp.train import train_stage
 
     stage = (args.model, args.data, args.output, args.method, settings, args.seed, args.parent, args.dtype)
-    train_stage(*stage, args.checkpoint_minutes, args.deepspeed)
+    evaluation = None
+    if args.evaluate_every:
+        from gorp.evaluation import Evaluation
+
+        evaluation = Evaluation(args.dev, args.evaluate_every, args.evaluate_rows)
+    train_stage(*stage, args.checkpoint_minutes, args.deepspeed, evaluation)

@@ -1,7 +1,8 @@
 """One of the processes that a launcher starts for the tests: runs a file of cases, one after the other.
 
 A case trains a stage; "signal" [number, step] sends that signal to the second process after a step. With "differs" the
-second process starts from other weights and finds other subspaces, as another machine might. With "probe" it trains,
+second process starts from other weights and finds other subspaces, as another machine might. "evaluation" is what it is
+evaluated on as it trains. With "probe" it trains,
 generates and trains on, and writes what came out. With "budget" it predicts, in batches of so many tokens.
 """
 
@@ -15,6 +16,7 @@ import gorp.train
 from gorp import distributed, projection
 from gorp.checkpoint import Checkpoint
 from gorp.errors import Interrupted
+from gorp.evaluation import Evaluation
 from gorp.files import read_json, read_jsonl, write_json
 from gorp.methods import make_method
 from gorp.models import attach, load_base
@@ -62,8 +64,9 @@ def train(case: dict) -> None:
     paths = [Path(case[key]) if case[key] else None for key in ("data", "output", "parent", "deepspeed")]
     data, output, parent, deepspeed = paths
     common = (case["method"], settings, case["seed"], parent, case["dtype"], case["checkpoint_minutes"], deepspeed)
+    evaluation = Evaluation(*case["evaluation"]) if "evaluation" in case else None
     try:
-        train_stage(case["model"], data, output, *common)
+        train_stage(case["model"], data, output, *common, evaluation)
     except Interrupted as interrupted:
         (output / f"interrupted-{distributed.rank()}").write_text(str(interrupted))
 

@@ -48,6 +48,16 @@ def test_damaged_data_is_refused_by_file_and_row(data, name, capsys):
     assert not output.parent.exists()
 
 
+@pytest.mark.parametrize(("option", "head"), [("--no-task-name", "Dataset:amazon"), ("--no-dataset-name", "Task:SC")])
+def test_a_name_that_is_left_out_of_the_prompts(data, option, head):
+    rows = data.parent / "rows.jsonl"
+    arguments = ["--benchmark", str(data), "--task", "amazon", "--split", "train", "--output", str(rows)]
+    assert main(["preprocess", *arguments, option]) == 0
+    first, second = json.loads(rows.read_text().splitlines()[0])["source"].split("\n")[:2]
+    assert first == head
+    assert not second.startswith("Dataset:")
+
+
 def test_a_missing_model_and_an_unknown_setting_are_refused(data, capsys):
     rows, stage = data.parent / "rows.jsonl", data.parent / "stage"
     arguments = ["--benchmark", str(data), "--task", "amazon", "--split", "train", "--output", str(rows)]

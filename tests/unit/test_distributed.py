@@ -11,12 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 from gorp.adapter import INFO, SPACE, WEIGHTS, read_stage
 from gorp.checkpoint import PREFIX, Checkpoint
 from gorp.errors import Interrupted
+from gorp.evaluation import TABLE, Evaluation
 from gorp.predict import predict
 from gorp.prompts import Example
 from gorp.settings import make_settings
@@ -93,13 +95,13 @@ def case(micros, tasks, tmp_path_factory):
     return make
 
 
-def train_alone(case, **changes):
+def train_alone(case, evaluation=None, **changes):
     """The same training in this process; returns its stage."""
     case = {**case, **changes}
     settings = make_settings(case["method"], case["settings"])
     parent = Path(case["parent"]) if case["parent"] else None
     common = (case["method"], settings, case["seed"], parent, case["dtype"])
-    train_stage(case["model"], Path(case["data"]), Path(case["output"]), *common)
+    train_stage(case["model"], Path(case["data"]), Path(case["output"]), *common, evaluation=evaluation)
     return read_stage(case["output"])
 
 
@@ -119,6 +121,7 @@ def trained(case, chain, micros, tasks, tmp_path_factory):
             config = None if way == "torchrun" else way
             name = f"{family}-second-{way}"
             cases[name] = case(name, family, "topics", parent, config, stagger=True, turn_moments=True)
+            cases[name]["evaluation"] = [[str(tasks["topics"]), str(tasks["moods"])], 2, 0]
             for task, before in (("moods", None), ("topics", "moods")):
                 name = f"{family}-bf16-{way}-{task}"
                 before = before and cases[f"{family}-bf16-{way}-{before}"]["output"]
@@ -175,6 +178,19 @@ def test_a_second_task_does_too(trained, tmp_path, family):
             assert S_wm.shape == stage.gradient_space[name].shape
             found = stage.gradient_space[name]
             torch.testing.assert_close(found @ found.mT, S_wm @ S_wm.mT, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_evaluations_while_it_trains(trained, tmp_path, family):
+    """They change nothing above. Processes share the rows, or do all where each holds a piece of the model."""
+    cases = [trained[f"{family}-second-{way}"] for way in ("torchrun", "zero3", "zero3-offload")]
+    evaluation = Evaluation(*cases[0]["evaluation"])
+    alone = train_alone(cases[0], output=tmp_path / "alone", evaluation=evaluation).folder
+    expected = pd.read_csv(alone / TABLE)
+    assert len(expected) == 2 * len({0, 1, 2, 4, 6})
+    for case in cases:
+        found = pd.read_csv(Path(case["output"]) / TABLE)
+        pd.testing.assert_frame_equal(found, expected, atol=2e-4, rtol=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -13,7 +13,6 @@ from gorp.cli import parser
 
 ROOT = BUNDLED.parent
 PAGE = (ROOT / "docs/migrating.md").read_text(encoding="utf-8")
-COMING = {"lr_schedule", "warmup_steps", "evaluate_every", "task_name", "dataset_name"}  # settings not there yet
 OTHERS = {
     "HF_HOME",
     "HF_TOKEN",
@@ -39,8 +38,6 @@ def exists_as_key(name):
     properties = schema()
     for parent in parents:
         properties = properties[parent]["properties"]
-    if last in COMING:
-        return True
     allowed = properties[last].get("enum") if last in properties else None
     return last in properties and (not value or allowed is None or yaml.safe_load(value) in allowed)
 

@@ -44,6 +44,8 @@ EFFECTS = {
     # by the masks of dropout alone: without it the split into micro-batches changes rounding only (test_train)
     "micro_batch_size": effect(2, lora_dropout=0.5),
     "learning_rate": effect(0.01),
+    "lr_schedule": effect("linear"),  # the second of the two steps at half the rate
+    "warmup_steps": effect(2),
     "max_grad_norm": effect(1e-6),
     "weight_decay": effect(0.5),
     "gradient_checkpointing": effect(True, MEMORY),

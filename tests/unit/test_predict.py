@@ -47,7 +47,7 @@ def test_rows_keep_their_order_and_batches_do_not_matter(family, tasks, all_rows
         sizes.clear()
     assert largest[0] == 1 < largest[1] < largest[2] == 7, "the batches did differ"
     assert written[1] == written[250] == written[10**6]
-    keys = ("task", "group", "id", "target")
+    keys = ("task", "group", "id", "labels", "target")
     assert [[row[key] for key in keys] for row in written[1]] == [[row[key] for key in keys] for row in all_rows]
     assert all(set(row) == {*keys, "prediction", "likeliest_label"} for row in written[1])
     assert len({row["prediction"] for row in written[1]}) > (1 if trained else 3), "the answers do depend on the rows"

@@ -58,6 +58,23 @@ def test_the_instruction(task):
     assert drawn != [instruction_of(row) for row in rendered(task, instruction="drawn", seed=1)]
 
 
+@pytest.mark.parametrize(
+    ("names", "head"),
+    [
+        ({"task_name": False}, "Dataset:moods\n"),
+        ({"dataset_name": False}, "Task:SC\n"),
+        ({"task_name": False, "dataset_name": False}, ""),
+    ],
+)
+def test_names_in_the_prompt(task, names, head):
+    """What the spans point at stays the same."""
+    for row, plain in zip(rendered(task, shots=2, **names), rendered(task, shots=2), strict=True):
+        assert row["source"] == head + plain["source"].removeprefix("Task:SC\nDataset:moods\n")
+        assert examples_of(row) == examples_of(plain)
+        assert row["source"][slice(*row["sentence_at"])] == plain["source"][slice(*plain["sentence_at"])]
+        assert row["target"] == plain["target"]
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_examples_are_other_train_rows(task, split):
     train = [(row["sentence"], row["label"]) for row in make_rows("train", 30)]

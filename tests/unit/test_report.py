@@ -82,6 +82,7 @@ def test_summary_columns_and_values():
             "FM": 20,
             "LA": 190 / 3,
             "FWT": 7.5,
+            "F1": np.nan,
             "zero_shot": 15,
             "final_b": 70,
             "final_a": 40,
@@ -90,10 +91,11 @@ def test_summary_columns_and_values():
             "trainable_full_rank": 9,
             "train_seconds": 6.75,
             "peak_memory_mb": 812,
-        }
+        },
+        nan_ok=True,
     )
     before = ["order", "method", "seed", "model", "benchmark", "scores"]
-    metrics = ["AA", "AA_low", "AA_high", "AA_micro", "BWT", "FM", "LA", "FWT", "zero_shot"]
+    metrics = ["AA", "AA_low", "AA_high", "AA_micro", "BWT", "FM", "LA", "FWT", "F1", "zero_shot"]
     after = ["trainable_lora", "trainable_full_rank", "train_seconds", "peak_memory_mb"]
     assert list(summary) == [*before, *metrics, "final_b", "final_a", "final_c", *after]
 
@@ -129,7 +131,7 @@ def test_one_score_of_its_own_changes_what_compares_stages():
 def test_matrix_holds_zero_shot_seen_and_next_task():
     _, matrix = aggregate("order1", TASKS, [run()])
     columns = ["method", "seed", "stage", "trained", "task", "group", "seen", "rows"]
-    columns += ["exact_match", "rouge1", "rougeL", "score", "low", "high"]
+    columns += ["exact_match", "rouge1", "rougeL", "f1_macro", "f1_micro", "tp", "fp", "fn", "score", "low", "high"]
     assert list(matrix) == columns
     assert matrix["group"].tolist() == [GROUPS[task] for task in matrix["task"]]
     bounds = matrix.iloc[-2][["low", "high"]].tolist()
@@ -222,11 +224,11 @@ def test_tables_have_the_same_bytes_and_fixed_decimals(tmp_path):
         assert b"\r" not in content and content.endswith(b"\n")
     lines = (tmp_path / "one/summary.csv").read_text().splitlines()
     assert lines[1] == (
-        "order1,gorp,1,tiny,bundled,exact_match,63.3333,58.6667,68.0000,67.5000,0.0000,20.0000,63.3333,7.5000,15.0000,"
+        "order1,gorp,1,tiny,bundled,exact_match,63.3333,58.6667,68.0000,67.5000,0.0000,20.0000,63.3333,7.5000,nan,15.0000,"
         "70.0000,40.0000,80.0000,10,9,6.8,812.0"
     )
     assert (tmp_path / "one/matrix.csv").read_text().splitlines()[1] == (
-        "gorp,1,0,,b,X,False,100,5.0000,6.0000,5.5000,exact_match,1.0000,10.0000"
+        "gorp,1,0,,b,X,False,100,5.0000,6.0000,5.5000,nan,nan,nan,nan,nan,exact_match,1.0000,10.0000"
     )
 
 

@@ -195,7 +195,9 @@ def test_folders_whose_names_are_wildcards():
 
 
 def test_prompt_options():
-    prompts = {"instruction": 1, "shots": 0, "min_rows": 0, "seed": 3}
+    names = {"task_name": True, "dataset_name": True}
+    prompts = {"instruction": 1, "shots": 0, "min_rows": 0, "seed": 3, **names}
+    assert prompt_options({**prompts, "task_name": False}, "dev", True) == ["--no-task-name"]
     assert prompt_options(prompts, "train", True) == []
     assert prompt_options({**prompts, "instruction": 2}, "test", True) == ["--instruction=2"]
     assert prompt_options({**prompts, "instruction": 2}, "test", False) == []

@@ -30,6 +30,8 @@ BAD = {  # out of range; a new field has to be entered here (or below)
     "max_directions": (-1,),
     "projection": ("", "up", "STD"),
     "project_lora": ("", "AB", "a"),
+    "lr_schedule": ("", "Linear", "polynomial"),
+    "warmup_steps": (-1,),
     "lora_dropout": (-0.1, 1.0, float("nan")),
     "energy": (0.0, 1.1, float("nan")),
 }
@@ -43,6 +45,7 @@ EDGE = {
     "lora_r": 1,
     "weight_decay": 0.0,
     "max_directions": 0,
+    "warmup_steps": 0,
 }
 
 
@@ -97,6 +100,8 @@ def test_published_defaults():
         "batch_size": 64,
         "micro_batch_size": 8,
         "learning_rate": 1e-3,
+        "lr_schedule": "constant",
+        "warmup_steps": 0,
         "max_grad_norm": 1.0,
         "weight_decay": 0.0,
         "gradient_checkpointing": False,

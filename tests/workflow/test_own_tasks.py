@@ -70,7 +70,7 @@ def test_the_commands(checkout):
     output = shell(
         checkout, f"{snakemake.replace('order7/summary.csv', 'own/data/tickets/train.jsonl')} prompts.yaml -np"
     )
-    assert "--instruction=drawn --min-rows=500 --shots=2 " in output
+    assert "--instruction=drawn --min-rows=500 --shots=2 --no-dataset-name " in output
 
 
 def test_the_config_is_the_one_shown():

@@ -177,9 +177,10 @@ def with_prompts(**changes):
     return {"prompts": {"instruction": 1, "shots": 0, "min_rows": 0, "seed": 0, **changes}}
 
 
-def test_examples_in_prompts(copied):
+def test_examples_and_names_in_prompts(copied):
     expected = all_of("abc", *EVERY_PREDICTION, others=[*train(*SEEN), *EVERY_TRAIN, *EVERY_TEST])
     assert plan(copied, **with_prompts(shots=1)) == expected
+    assert plan(copied, **with_prompts(dataset_name=False)) == expected
 
 
 def test_repeated_rows(copied):
@@ -284,6 +285,23 @@ def test_the_launcher_and_deepspeed(copied, deepspeed, resources):
     own = yaml.safe_load((copied / "config.yaml").read_text())["resources"]
     changed = {"train": own["train"] | resources, "predict": own["predict"] | {"processes": 2}}
     assert plan(copied, deepspeed=deepspeed, resources=changed) == []
+
+
+def test_learning_curves(copied):
+    """Each stage is trained once more for them, beside the finished ones, which stay as they are."""
+    on = {"learning_curves": {"every": 2, "rows": 5}}
+    again = [f"Train {stage} by gorp, seed 0, once more, and evaluate it as it goes" for stage in SEEN]
+    renders = [text for task in ("amazon", "agnews", "yahoo") for text in render(task, "dev")]
+    end = ["Draw the learning curves of abc", "Show abc/learning.svg of the run"]
+    assert plan(copied, "results/abc/learning.svg", **on) == sorted([*again, *renders, *end])
+    stage = copied / "results/test/stages/short/gorp/seed0/amazon/agnews"
+    before = {path: path.stat().st_mtime_ns for path in stage.iterdir() if path.is_file()}
+    on["learning_curves"]["earlier_tasks"] = True
+    done = run(copied, str((stage / "learning/evaluations.csv").relative_to(copied)), code=copied / "code", **on)
+    assert done.returncode == 0, done.stdout
+    lines = [line.split(",")[:3] for line in (stage / "learning/evaluations.csv").read_text().splitlines()]
+    assert lines[1:] == [[str(step), task, "5"] for step in (0, 1, 2) for task in ("amazon", "agnews")]
+    assert before == {path: path.stat().st_mtime_ns for path in stage.iterdir() if path.is_file()}
 
 
 def test_memory_time_threads_and_checkpoints(copied):

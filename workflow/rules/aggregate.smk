@@ -114,7 +114,7 @@ rule show:
     benchmark:
         f"{RUN}/benchmarks/show/{{table}}.tsv"
     wildcard_constraints:
-        table=f"({'|'.join(ORDERS)})/({'|'.join((*TABLES, AUDIT))})|summary.(csv|html)",
+        table=f"({'|'.join(ORDERS)})/({'|'.join((*TABLES, *LEARNING, AUDIT))})|summary.(csv|html)",
     conda:
         "../envs/gorp.yaml"
     message:

@@ -18,7 +18,7 @@ from gorp.errors import UserError
 from gorp.locks import note_run, remove_stale_lock
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
 from gorp.orders import Orders, kept
-from gorp.results import order_scores
+from gorp.results import evaluation_tables, order_scores
 from gorp.run_config import check_folders, check_run, checked_config, read_schema, with_defaults
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
 from gorp.transfer import check_source
@@ -64,6 +64,8 @@ def check_config():
         if config["benchmark"] != "official":
             for task in {task for names in orders.wanted.values() for order in names for task in orders[order]}:
                 read_instructions(root, tasks[task], config["prompts"]["instruction"])
+        if config["deepspeed"] and not Path(config["deepspeed"]).exists() and (HOME / config["deepspeed"]).exists():
+            config["deepspeed"] = str(HOME / config["deepspeed"])
         check_model(config["model"])
         check_run(config, orders)
         check_trainings(config, processes("train") * config["resources"]["train"]["nodes"])
@@ -179,6 +181,7 @@ ADAPTER = ("adapter_model.safetensors", "adapter_config.json")
 STAGE_FILES = (*ADAPTER, *(f"_new_lora/{name}" for name in ADAPTER), "gradient_space.safetensors", "stage.json")
 FULL = config["evaluate"] == "full"
 TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.svg")
+LEARNING = ("learning.csv", "learning.svg")
 AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")
 AUDIT = rf"audit/[\w-]+/seed\d+/({'|'.join(AUDIT_FILES)})"  # below an order's folder, METHOD/seedN
 BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")

@@ -59,10 +59,11 @@ rule train:
         settings=lambda w: training_settings(w.suite, w.method, w.stage),
         parent=parent_option,
         folder=stage_folder,
+        evaluation=[],
         code=lambda w: code_digest("gorp.train", f"gorp.methods.{variant(w.method)[0]}"),
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:
         "{resources.launcher} train --model {resources.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
-        " --seed {wildcards.seed} --set {params.settings:q} --threads {threads}"
+        " --seed {wildcards.seed} --set {params.settings:q} {params.evaluation:q} --threads {threads}"
         " --checkpoint-minutes {resources.checkpoint_minutes} {resources.deepspeed} --output {params.folder:q} 2>&1 | tee -i {log:q}"
