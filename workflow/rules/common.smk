@@ -189,7 +189,7 @@ FULL = config["evaluate"] == "full"
 TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.svg")
 AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")
 AUDIT = rf"audit/[\w-]+/seed\d+/({'|'.join(AUDIT_FILES)})"  # below an order's folder, METHOD/seedN
-BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "digests.json")
 MODEL_SUFFIXES = (".json", ".safetensors", ".model")
 MODEL = f"results/models/{config['model']}" if config["model"] in MADE else config["model"]
 
