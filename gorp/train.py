@@ -16,9 +16,10 @@ from transformers import PreTrainedModel
 from gorp import distributed
 from gorp.adapter import Stage, read_stage, write_stage
 from gorp.checkpoint import Checkpoint
+from gorp.complete import RENDERED, read_complete
 from gorp.digest import code_digest
 from gorp.errors import UserError
-from gorp.files import read_jsonl, sha256
+from gorp.files import sha256
 from gorp.gradients import clip_, step_gradients
 from gorp.loss import summed_loss
 from gorp.methods import make_method
@@ -53,9 +54,7 @@ def train_stage(
     stage: the same to rounding, dropout aside. `deepspeed` is a config file by which the frozen base model is held in
     pieces (see `gorp.zero`), which changes rounding alone too.
     """
-    rows = read_jsonl(data)
-    if not rows:
-        raise UserError(f"{data}: no rows to train on")
+    rows = read_complete(data, "gorp preprocess", RENDERED)
     task = rows[0]["task"]
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
