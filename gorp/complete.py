@@ -23,7 +23,7 @@ def read_complete(path: Path | str, made_by: str, keys: Sequence[str] = ()) -> l
     """
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file; make it by {made_by}")
-    again = f"delete the file and give the snakemake command again, or make it again by {made_by}"
+    again = how_to_make_again(made_by)
     try:
         rows = read_jsonl(path)
     except UserError as error:
@@ -38,6 +38,11 @@ def read_complete(path: Path | str, made_by: str, keys: Sequence[str] = ()) -> l
         if fault := fault_of(own):
             raise UserError(f"{path}: task {task}: {fault}; {again}")
     return rows
+
+
+def how_to_make_again(made_by: str) -> str:
+    """What to do with a file that is damaged, for a message; `made_by` as for `read_complete`."""
+    return f"delete the file and give the snakemake command again, or make it again by {made_by}"
 
 
 def by_task(rows: Iterable[dict]) -> dict[str, list[dict]]:

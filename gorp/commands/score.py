@@ -13,12 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.complete import read_complete
+    from gorp.complete import how_to_make_again, read_complete
     from gorp.files import write_json
     from gorp.metrics import score_predictions
 
     try:
         scores = score_predictions(read_complete(args.predictions, "gorp predict"), args.tasks)
     except ValueError as error:
-        raise UserError(f"{args.predictions}: {error}") from None
+        raise UserError(f"{args.predictions}: {error}; {how_to_make_again('gorp predict')}") from None
     write_json(args.output, scores)

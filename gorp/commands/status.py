@@ -15,6 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="the results folder (default: results)")
 
 
+def aligned(table) -> str:
+    """A table as text, all columns aligned on the left."""
+    widths = [max(map(len, map(str, [name, *table[name]]))) for name in table]
+    lines = [list(table), *table.itertuples(index=False)]
+    padded = [[f"{cell!s:<{width}}" for cell, width in zip(line, widths, strict=True)] for line in lines]
+    return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
 def run(args: argparse.Namespace) -> None:
     from gorp.begun import begun_orders, choose_run, orders_of, runs_of, strangers
     from gorp.status import read_config, status
@@ -28,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     table = status(config, args.results, orders)
     if len(table):
         counts = table["state"].value_counts(sort=False)
-        print(f"\n{table.to_string(index=False, justify='left')}\n")
+        print(f"\n{aligned(table)}\n")
         print(f"{len(table)} stages: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     left = [order for suite in orders_of(config).values() for order in suite if order not in orders]
     if left:

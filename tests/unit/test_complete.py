@@ -99,7 +99,7 @@ def test_predictions_without_a_whole_task(files, tmp_path, capsys):
     assert main(command) == 0
     output.unlink()
     assert main([*command, "agnews"]) == 1
-    assert f"{predicted}: no prediction rows for: agnews" in capsys.readouterr().err
+    assert f"{predicted}: no prediction rows for: agnews; delete the file and give" in capsys.readouterr().err
     assert not output.exists()
 
 
