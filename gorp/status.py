@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pandas as pd
 
 from gorp.begun import axes, orders_of
@@ -17,14 +18,31 @@ from gorp.records import read_stage_info
 from gorp.results import prefixes, seen_scores
 
 
+NAMES = {"type": "array", "items": {"type": "string"}}
+READ = {  # what is read of a config; the workflow checks all of it, by workflow/schemas/config.schema.yaml
+    "required": ["run", "orders", "methods", "seeds", "evaluate"],
+    "properties": {
+        "run": {"type": "string"},
+        "methods": NAMES,
+        "seeds": {"type": "array", "items": {"type": "integer"}},
+        "orders": {
+            "type": "object",
+            "additionalProperties": {"type": ["object", "null"], "additionalProperties": NAMES},
+        },
+    },
+}
+
+
 def read_config(paths: Sequence[Path]) -> dict[str, Any]:
     """Config files laid over each other, the later over the earlier, as Snakemake does with --configfile."""
     merged: dict[str, Any] = {}
     for path in paths:
         merged = laid_over(merged, read_yaml(path))
-    for key in ("run", "orders", "methods", "seeds", "evaluate"):
+    for key in READ["required"]:
         if key not in merged:
             raise UserError(f"{paths[-1]}: it lacks {key!r}; lay it over config.yaml: --configfile config.yaml FILE")
+    for error in jsonschema.Draft202012Validator(READ).iter_errors(merged):
+        raise UserError(f"{paths[-1]}: {error.json_path.removeprefix('$.')}: {error.message}")
     return merged
 
 

@@ -221,6 +221,14 @@ def test_config_files_are_laid_over_each_other(shown, tmp_path):
     assert out.count("seqlora") == 2
     with pytest.raises(UserError, match=r"over\.yaml: it lacks 'run'"):
         read_config([tmp_path / "over.yaml"])
+    for text, message in (
+        ("seeds: 3", "seeds: 3 is not of type 'array'"),
+        ("orders: 5", "orders: 5 is not of type 'object'"),
+        ("orders: {s: {ab: a}}", "orders.s.ab: 'a' is not of type 'array'"),
+    ):
+        (tmp_path / "over.yaml").write_text(text)
+        with pytest.raises(UserError, match=rf"over\.yaml: {message}"):
+            read_config([tmp_path / "config.yaml", tmp_path / "over.yaml"])
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(9.6, "10 s"), (150, "2 min"), (7500, "2 h 05 min")])
