@@ -17,7 +17,6 @@ from gorp.progress import PROGRESS
 from gorp.records import read_stage_info
 from gorp.results import prefixes, seen_scores
 
-
 NAMES = {"type": "array", "items": {"type": "string"}}
 READ = {  # what is read of a config; the workflow checks all of it, by workflow/schemas/config.schema.yaml
     "required": ["run", "orders", "methods", "seeds", "evaluate"],
