@@ -94,7 +94,12 @@ def read_stage(folder: Path | str) -> Stage:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such stage")
-    info = read_json(folder / INFO)
+    try:
+        info = read_json(folder / INFO)
+    except UserError as error:
+        raise UserError(
+            f"{error}; delete it and give the snakemake command again: the stage is trained again"
+        ) from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise UserError(f"{folder / INFO}: not a stage of this project (expected format {FORMAT!r})")
     own = [name for name in FILES if name in info.get("files", {})]  # older stages have none

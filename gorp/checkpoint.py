@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -13,17 +14,19 @@ from torch import Tensor
 
 from gorp import distributed
 from gorp.errors import Interrupted
-from gorp.files import replacing
 from gorp.reports import Reports
+from gorp.saved_state import DamagedState, read_state, save_state
 
 PREFIX = ".checkpoint-"
+GOOD, ABSENT = "good", "absent"  # what a process found; anything else is what is wrong with the file
 
 
 class Checkpoint:
     """One file beside the stage under way, named by a digest of all that the training depends on.
 
-    So a checkpoint of other settings, data or code is never resumed; such files are removed. SIGTERM and SIGINT are
-    answered after the step under way: its state is saved, and `Interrupted` raised.
+    So a checkpoint of other settings, data or code is never resumed; such files are removed. One that is damaged is
+    removed too, with a message, and the stage starts from its first step (see `gorp.saved_state`). SIGTERM and
+    SIGINT are answered after the step under way: its state is saved, and `Interrupted` raised.
 
     Many processes save together, and go on in any number: process 0 writes, all read. They stop together too, after a
     signal to any of them.
@@ -35,8 +38,8 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, depends_on: Mapping[str, Any], minutes: float):
-        key = sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]
-        self.path = folder / f"{PREFIX}{key}.pt"
+        self.key = sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
+        self.path = folder / f"{PREFIX}{self.key[:16]}.safetensors"
         self.minutes = minutes
         self.signal: int | None = None
         self._saved = time.monotonic()
@@ -44,7 +47,8 @@ class Checkpoint:
 
     def __enter__(self) -> "Checkpoint":
         if distributed.rank() == 0:
-            for stale in self.path.parent.glob(f"{PREFIX}*.pt"):
+            folder = self.path.parent
+            for stale in (*folder.glob(f"{PREFIX}*"), *folder.glob(f".{PREFIX}*.tmp")):  # .tmp: killed while it saved
                 if stale != self.path:
                     stale.unlink()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,14 +65,17 @@ class Checkpoint:
     def resume(self, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> list[float]:
         """Puts a saved state, if there is one, into the parameters, the optimizer and torch's generators.
 
-        Returns the losses of the steps done, none without a saved state. A file that cannot be read counts as none.
+        Returns the losses of the steps done, none without a saved state. A damaged file is removed and counts as none.
         """
-        if not self.path.is_file():
+        state, found = self._read(trained, optimizer)
+        everywhere = distributed.gather_texts(found)
+        if wrong := [text for text in everywhere if text not in (GOOD, ABSENT)]:
+            if distributed.rank() == 0:
+                self.path.unlink(missing_ok=True)
+                message = "the checkpoint is damaged and was removed, the stage starts from its first step"
+                print(f"{self.path}: {message}: {wrong[0]}", file=sys.stderr, flush=True)
             return []
-        try:
-            state = torch.load(self.path, weights_only=True, map_location="cpu")
-        except (RuntimeError, EOFError, OSError, ValueError):
-            self.path.unlink(missing_ok=True)
+        if state is None:
             return []
         with torch.no_grad():
             for name, parameter in trained.items():
@@ -76,6 +83,19 @@ class Checkpoint:
         optimizer.load_state_dict(state["optimizer"])
         restore_generators(state["rng"], len(state["losses"]))
         return state["losses"]
+
+    def _read(
+        self, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
+    ) -> tuple[dict[str, Any] | None, str]:
+        """The saved state, None without a good one, and what was found."""
+        if not self.path.is_file():
+            return None, ABSENT
+        try:
+            state = read_state(self.path, self.key)
+            check_fits(state, trained, optimizer)
+        except DamagedState as error:
+            return None, str(error)
+        return state, GOOD
 
     def wishes(self) -> tuple[bool, bool]:
         """Whether this process wishes to stop, and to save."""
@@ -97,8 +117,7 @@ class Checkpoint:
             "optimizer": optimizer.state_dict(),
         }
         if distributed.rank() == 0:
-            with replacing(self.path) as temporary:
-                torch.save(state, temporary)
+            save_state(self.path, state, self.key)
         self._saved, reports.save = time.monotonic(), False
         if stop or reports.stop:
             raise Interrupted(self.signal or signal.SIGTERM, len(state["losses"]))
@@ -106,6 +125,22 @@ class Checkpoint:
     def remove(self) -> None:
         """Deletes the saved state; the stage is written."""
         self.path.unlink(missing_ok=True)
+
+
+def check_fits(state: Any, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+    """Raises DamagedState unless a state is one of this training: before anything of it is used."""
+    if not isinstance(state, dict) or state.keys() != {"losses", "rng", "trained", "optimizer"}:
+        raise DamagedState("it lacks a part of the state")
+    found, expected = described(state["trained"], state["optimizer"]), described(trained, optimizer.state_dict())
+    for name in found.keys() | expected.keys():
+        if found.get(name) != expected.get(name):
+            raise DamagedState(f"{name}: {found.get(name, 'absent')}, expected {expected.get(name, 'none')}")
+
+
+def described(trained: Mapping[str, Tensor], optimizer: Mapping[str, Any]) -> dict[str, str]:
+    """What must agree between a saved state and a training: shapes, dtypes, and the optimizer's parameters."""
+    shapes = {name: f"{tensor.dtype} {list(tensor.shape)}" for name, tensor in trained.items()}
+    return {**shapes, "the optimizer": str([group["params"] for group in optimizer["param_groups"]])}
 
 
 def generators() -> Tensor:

@@ -20,6 +20,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        open_to_others(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -32,7 +33,16 @@ def filling(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         yield Path(scratch)
         for file in sorted(Path(scratch).iterdir()):
+            if file.is_file():
+                open_to_others(file)
             file.replace(folder / file.name)
+
+
+def open_to_others(file: Path) -> None:
+    """Gives a file the permissions of any new file; safetensors writes ones that its owner alone may read."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    file.chmod(0o666 & ~mask)
 
 
 def write_json(path: Path | str, value: Any) -> None:

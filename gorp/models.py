@@ -19,6 +19,7 @@ from transformers import (
 
 from gorp import distributed
 from gorp.adapter import Stage
+from gorp.base_digests import check_digests
 from gorp.errors import UserError, close_names
 from gorp.projection import full_precision
 from gorp.prompts import load_tokenizer, model_source
@@ -51,9 +52,11 @@ def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreT
 
     The model is on this process's device.
 
-    Raises UserError if a local path is not there (the network is not tried) or the model cannot be loaded.
+    Raises UserError if a local path is not there (the network is not tried), the model cannot be loaded, or a file is
+    not as `gorp base` made it.
     """
     source, local = model_source(model)
+    check_digests(source)
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=local)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM

@@ -39,16 +39,20 @@ def overview(suites: Mapping[str, Sequence[pd.DataFrame]], published: Mapping) -
 
 
 def read_summaries(paths: Sequence[Path]) -> list[pd.DataFrame]:
-    """Summary tables of orders. Raises UserError that names a file that is not one."""
+    """Summary tables of orders. Raises UserError that names a file that is not one, and says what to do."""
+    again = "delete it and give the snakemake command again"
     tables = []
     for path in paths:
         try:
             table = pd.read_csv(path)
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: not a summary table: {error}") from None
+            raise UserError(f"{path}: not a summary table: {error}; {again}") from None
         missing = [column for column in ("order", "method", "seed", "model", "scores", *METRICS) if column not in table]
         if missing:
-            raise UserError(f"{path}: not a summary table: no column {missing[0]}")
+            raise UserError(f"{path}: not a summary table: no column {missing[0]}; {again}")
+        wrong = [column for column in METRICS if not pd.api.types.is_numeric_dtype(table[column])]
+        if table.empty or wrong:
+            raise UserError(f"{path}: damaged: {'no rows' if table.empty else f'{wrong[0]} is not a number'}; {again}")
         tables.append(table)
     return tables
 

@@ -9,15 +9,16 @@ from peft import PeftModel
 
 from gorp import distributed
 from gorp.adapter import check_base, read_stage
+from gorp.complete import RENDERED, ROWS, read_complete
 from gorp.content import model_key
 from gorp.decode import Batch, greedy, likeliest
 from gorp.errors import UserError
-from gorp.files import read_jsonl, write_jsonl
+from gorp.files import write_jsonl
 from gorp.models import autocast, load_base
 from gorp.progress import Progress
 from gorp.prompts import tokenize
 
-COPIED = ("task", "group", "id", "labels", "target")  # of a row, to its prediction
+COPIED = ("task", "group", "id", "labels", "target", ROWS)  # of a row, to its prediction
 
 
 @distributed.started()
@@ -34,19 +35,23 @@ def predict(
 ) -> None:
     """Writes `{"task", "group", "id", "labels", "target", "prediction"}` lines for all rows of the files, in order.
 
+    Where the rows know how many there are, "rows" is copied too (see `gorp.complete`).
     `label_likelihood` adds "likeliest_label" (see `generate`). `stage` is loaded by stock peft onto the base model;
     None predicts with the base model alone (zero-shot). Of many processes each answers its share, and the first writes.
     """
+    rows = [row for path in data for row in read_complete(path, "gorp preprocess", RENDERED)]
     base, tokenizer = load_base(model, dtype)
     if stage is not None:
         base = load_stage(base, stage, model, dtype)
-    rows = [row for path in data for row in read_jsonl(path)]
     with autocast(base):
         answers = generate(base, tokenizer, rows, max_source_length, max_new_tokens, batch_tokens, label_likelihood)
     if distributed.rank() == 0:
         write_jsonl(
             output,
-            ({**{key: row[key] for key in COPIED}, **answer} for row, answer in zip(rows, answers, strict=True)),
+            (
+                {**{key: row[key] for key in COPIED if key in row}, **answer}
+                for row, answer in zip(rows, answers, strict=True)
+            ),
         )
 
 

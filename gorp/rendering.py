@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gorp.benchmark import NO_LABEL, Task, is_generation, read_instructions, read_labels, read_split
+from gorp.complete import ROWS
 from gorp.errors import UserError
 from gorp.prompts import render
 
@@ -32,6 +33,7 @@ class Prompts:
 def render_split(root: Path, task: Task, split: str, prompts: Prompts) -> Iterator[dict]:
     """The rendered rows of a split (see `gorp.prompts.render`), checked before the first comes; ids count from 0.
 
+    Each row carries under "rows" how many there are, by which `gorp.complete` finds a file that lost some.
     Raises UserError for a fault in the files, or where the train split has too few rows to show as examples.
     """
     labels = read_labels(task)
@@ -45,7 +47,8 @@ def render_split(root: Path, task: Task, split: str, prompts: Prompts) -> Iterat
         shots = examples.drawn(row, rng) if examples else ()
         instruction = rng.choice(instructions)
         names = (prompts.task_name, prompts.dataset_name)
-        yield render(row, number, task.name, task.group, instruction, labels, shots, *names)
+        rendered = render(row, number, task.name, task.group, instruction, labels, shots, *names)
+        yield {**rendered, ROWS: len(rows)}
 
 
 def repeated(rows: Sequence[dict], least: int, rng: random.Random) -> list[dict]:

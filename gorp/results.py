@@ -11,7 +11,7 @@ A stage lies under the sequence of tasks that it has learnt, so that orders whic
 from collections.abc import Sequence
 from pathlib import Path
 
-from gorp.files import read_json
+from gorp.records import read_scores, read_stage_info
 from gorp.report import Run
 
 
@@ -49,17 +49,18 @@ def order_scores(tasks: Sequence[str], full: bool) -> list[str]:
 def read_run(
     method: str, seed: int, model: str, benchmark: str, stages: Path, zero_shot: Path, tasks: Sequence[str], full: bool
 ) -> Run:
-    """One method and seed over an order. Raises UserError if a file is missing or not JSON."""
+    """One method and seed over an order. Raises UserError that names a file which is missing or damaged."""
     base: dict = {}
     for task in tasks:
-        base |= read_json(zero_shot / task / "scores.json")
+        base |= read_scores(zero_shot / task / "scores.json", [task])
+    seen = [tasks[: i + 1] if full or i + 1 == len(tasks) else [task] for i, task in enumerate(tasks)]
     return Run(
         method=method,
         seed=seed,
         model=model,
         benchmark=benchmark,
-        stage_scores=[read_json(stages / name) for name in seen_scores(tasks, full)],
-        forward_scores=[read_json(stages / name) for name in forward_scores(tasks)],
+        stage_scores=[read_scores(stages / n, of) for n, of in zip(seen_scores(tasks, full), seen, strict=True)],
+        forward_scores=[read_scores(stages / n, [of]) for n, of in zip(forward_scores(tasks), tasks[1:], strict=True)],
         zero_shot=base,
-        stages=[read_json(stages / stage / "stage.json") for stage in prefixes(tasks)],
+        stages=[read_stage_info(stages / stage / "stage.json", stage.split("/")) for stage in prefixes(tasks)],
     )

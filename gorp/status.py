@@ -7,13 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from gorp.errors import UserError
+from gorp.begun import axes, orders_of
+from gorp.errors import UserError, close_names
 from gorp.files import read_json
+from gorp.joblog import STOPPED, last_error, last_progress, read_log
 from gorp.orders import kept
 from gorp.progress import PROGRESS
+from gorp.records import read_stage_info
 from gorp.results import prefixes, seen_scores
 from gorp.run_config import checked_config, read_schema
 from gorp.yaml_files import laid_over, read_yaml
+
+NEEDED = ("run", "orders", "methods", "seeds", "evaluate")
 
 
 def read_config(paths: Sequence[Path]) -> dict[str, Any]:
@@ -21,27 +26,32 @@ def read_config(paths: Sequence[Path]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for path in paths:
         merged = laid_over(merged, read_yaml(path))
-    for key in ("run", "orders", "methods", "seeds", "evaluate"):
+    for key in NEEDED:
         if key not in merged:
             raise UserError(f"{paths[-1]}: it lacks {key!r}; lay it over config.yaml: --configfile config.yaml FILE")
     merged = checked_config(merged, read_schema(), whole=False)
     return {**merged, "orders": kept(merged["orders"])}
 
 
-def status(config: Mapping[str, Any], results: Path) -> pd.DataFrame:
-    """One row a method, seed and stage of the config's orders: suite, method, seed, stage, state, detail.
+def status(config: Mapping[str, Any], results: Path, orders: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row a method, seed and stage of the orders (default: all of the config's): suite, ..., state, detail.
 
-    States: scored, trained (not yet scored), training, stopped (a checkpoint may let it go on), to come.
+    States: scored, trained (not yet scored), training, stopped (it may go on from a checkpoint), failed, damaged,
+    pending. Raises UserError for an order that the config lacks.
     """
-    rows = []
-    for suite, orders in config["orders"].items():
-        stages = {stage: scores for tasks in orders.values() for stage, scores in wanted(tasks, config["evaluate"])}
-        for method in config["methods"]:
-            for seed in config["seeds"]:
-                folder = results / config["run"] / "stages" / suite / method / f"seed{seed}"
-                for stage, scores in stages.items():
-                    state, detail = state_of(folder / stage, folder / scores)
-                    rows.append([suite, method, seed, stage, state, detail])
+    known = [order for suite in orders_of(config).values() for order in suite]
+    for order in orders or ():
+        if order not in known:
+            raise UserError(f"no order {order!r} in the config; {close_names(order, known)}")
+    rows, run = [], results / config["run"]
+    for suite, own in orders_of(config).items():
+        asked = [tasks for order, tasks in own.items() if orders is None or order in orders]
+        stages = {stage: scores for tasks in asked for stage, scores in wanted(tasks, config["evaluate"])}
+        for method, seed in axes(config, run, suite):
+            place = f"{suite}/{method}/seed{seed}"
+            for stage, scores in stages.items():
+                state, detail = state_of(run, f"{place}/{stage}", f"{place}/{scores}")
+                rows.append([suite, method, seed, stage, state, detail])
     return pd.DataFrame(rows, columns=["suite", "method", "seed", "stage", "state", "detail"])
 
 
@@ -50,20 +60,58 @@ def wanted(tasks: Sequence[str], evaluate: str) -> Iterator[tuple[str, str]]:
     return zip(prefixes(tasks), seen_scores(tasks, evaluate == "full"), strict=True)
 
 
-def state_of(stage: Path, scores: Path) -> tuple[str, str]:
-    """State of a stage, and what more can be said."""
-    if (stage / "stage.json").is_file():
-        info = read_json(stage / "stage.json")
-        detail = f"{info['steps']} steps, loss {info['losses'][-1]:.4f}, {duration(info['seconds'])}"
-        return ("scored" if scores.is_file() else "trained"), detail
-    if not (stage / PROGRESS).is_file():
-        return "to come", ""
-    seen = read_json(stage / PROGRESS)
-    at = f"step {seen['done']}/{seen['total']}, loss {seen['loss']}"
-    silent = time.time() - seen["time"]
-    if silent < max(120, 5 * seen["seconds_each"]):
-        return "training", f"{at}, {duration(seen['seconds_left'])} left"
-    return "stopped", f"{at}, silent for {duration(silent)}"
+def state_of(run: Path, stage: str, scores: str) -> tuple[str, str]:
+    """State of a stage, SUITE/METHOD/seedN/TASK/..., and what more can be said; `scores` is the file of its scores."""
+    folder = run / "stages" / stage
+    try:
+        if (folder / "stage.json").is_file():
+            return trained_state(run, stage, scores)
+        return training_state(folder / PROGRESS, run / "logs/train" / f"{stage}.log")
+    except UserError as error:
+        return "damaged", str(error)
+
+
+def trained_state(run: Path, stage: str, scores: str) -> tuple[str, str]:
+    """State of a stage that is written. Raises UserError if its stage.json is damaged."""
+    info = read_stage_info(run / "stages" / stage / "stage.json", stage.split("/")[3:])
+    detail = f"{info['steps']} steps, loss {info['losses'][-1]:.4f}, {duration(info['seconds'])}"
+    if (run / "stages" / scores).is_file():
+        return "scored", detail
+    predicted = Path(scores).parent
+    for step, log in (("predict", f"predict/{predicted}.log"), ("score", f"score/stages/{predicted}.log")):
+        error = last_error(read_log(run / "logs" / log))
+        if error and not STOPPED.search(error):
+            return "failed", f"{step}: {error}"
+    return "trained", detail
+
+
+def training_state(progress: Path, log: Path) -> tuple[str, str]:
+    """State of a stage that is not written, from the files that its training leaves. Raises UserError as above."""
+    text = read_log(log)
+    error = last_error(text)
+    if error and not STOPPED.search(error):
+        return "failed", error
+    if progress.is_file():
+        done, total, loss, left, each, when = read_progress(progress)
+        at, silent, patience = f"step {done}/{total}, loss {loss}", time.time() - when, max(120, 5 * each)
+        to_come = f"{at}, {duration(left)} left"
+    elif log.is_file():  # the model is being loaded, or the stage being written
+        at = last_progress(text) or "before its first step"
+        silent, patience, to_come = time.time() - log.stat().st_mtime, 600, at
+    else:
+        return "pending", ""
+    if error or silent >= patience:
+        return "stopped", f"{at}, {error or f'silent for {duration(silent)}'}"
+    return "training", to_come
+
+
+def read_progress(file: Path) -> list[Any]:
+    """Steps done, of how many, loss, seconds left, seconds a step, time of writing. Raises UserError if damaged."""
+    seen = read_json(file)
+    try:
+        return [seen[key] for key in ("done", "total", "loss", "seconds_left", "seconds_each", "time")]
+    except (KeyError, TypeError):
+        raise UserError(f"{file}: damaged; delete it and give the snakemake command again") from None
 
 
 def duration(seconds: float) -> str:

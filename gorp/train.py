@@ -15,10 +15,11 @@ from torch import Tensor
 from gorp import distributed
 from gorp.adapter import PREFIX, Stage, check_base, read_stage, write_stage
 from gorp.checkpoint import Checkpoint
+from gorp.complete import RENDERED, read_complete
 from gorp.content import model_key
 from gorp.digest import code_digest
 from gorp.errors import UserError
-from gorp.files import read_jsonl, sha256
+from gorp.files import sha256
 from gorp.gradients import clip_, step_gradients
 from gorp.loss import summed_loss
 from gorp.methods import make_method
@@ -56,9 +57,7 @@ def train_stage(
     pieces (see `gorp.zero`), which changes rounding alone too. `evaluation` (a `gorp.evaluation.Evaluation`) scores the
     model on dev rows as it trains, which changes nothing else.
     """
-    rows = read_jsonl(data)
-    if not rows:
-        raise UserError(f"{data}: no rows to train on")
+    rows = read_complete(data, "gorp preprocess", RENDERED)
     steps = total_steps(len(rows), settings)
     task = rows[0]["task"]
     before = read_stage(parent) if parent is not None else None

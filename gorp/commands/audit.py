@@ -19,14 +19,12 @@ def run(args: argparse.Namespace) -> None:
     from gorp.audit import sort_answers
     from gorp.audit_page import write_audit
     from gorp.benchmark import benchmark_root, find_tasks, read_labels
+    from gorp.complete import read_complete
     from gorp.errors import close_names
-    from gorp.files import read_jsonl
 
     root = benchmark_root(args.benchmark)
     tasks = find_tasks(root)
-    rows = read_jsonl(args.predictions)
-    if not rows:
-        raise UserError(f"{args.predictions}: there are no predictions")
+    rows = read_complete(args.predictions, "gorp predict")
     for number, row in enumerate(rows, 1):
         for key in ("task", "prediction", "target"):
             if not isinstance(row, dict) or not isinstance(row.get(key), str):
@@ -38,6 +36,6 @@ def run(args: argparse.Namespace) -> None:
     sentences = {
         (row["task"], row["id"]): row["source"][slice(*row["sentence_at"])]
         for path in args.data
-        for row in read_jsonl(path)
+        for row in read_complete(path, "gorp preprocess", ("task", "id", "source", "sentence_at"))
     }
     write_audit(sort_answers(rows, labels), labels, sentences, f"Audit of {args.predictions}", args.output)

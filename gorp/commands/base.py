@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gorp.base_digests import DIGESTS, write_digests
     from gorp.benchmark import BUNDLED
     from gorp.errors import close_names
     from gorp.sources import EMBEDDED, MADE
@@ -19,6 +20,7 @@ def run(args: argparse.Namespace) -> None:
     if args.name not in MADE:
         raise UserError(f"--name: no base model {args.name!r}; {close_names(args.name, MADE)}")
     prepare_torch(args.threads)
+    (args.output / DIGESTS).unlink(missing_ok=True)  # those of an older model must not stand beside new files
     if args.name in EMBEDDED:
         from gorp.embedded import make_embedded
 
@@ -27,3 +29,4 @@ def run(args: argparse.Namespace) -> None:
         from gorp.smollm2 import make_smollm2
 
         make_smollm2(args.output)
+    write_digests(args.output, args.name)

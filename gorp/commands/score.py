@@ -8,15 +8,17 @@ from gorp.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", type=Path, required=True)
+    parser.add_argument("--tasks", nargs="+", default=[], help="tasks that must be among them (default: any)")
     parser.add_argument("--output", type=Path, required=True, help="JSON: scores in percent by task")
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.files import read_jsonl, write_json
+    from gorp.complete import how_to_make_again, read_complete
+    from gorp.files import write_json
     from gorp.metrics import score_predictions
 
     try:
-        scores = score_predictions(read_jsonl(args.predictions))
+        scores = score_predictions(read_complete(args.predictions, "gorp predict"), args.tasks)
     except ValueError as error:
-        raise UserError(f"{args.predictions}: {error}") from None
+        raise UserError(f"{args.predictions}: {error}; {how_to_make_again('gorp predict')}") from None
     write_json(args.output, scores)

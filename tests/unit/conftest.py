@@ -1,6 +1,5 @@
 """Micro models and tasks, made on the spot: a T5 and a LLaMA of a few thousand random weights."""
 
-import functools
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-import gorp.train
 from gorp.embedded import train_tokenizer
 from gorp.files import write_jsonl
 from gorp.models import load_base
@@ -106,14 +104,6 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_code_digest():
-    """Trainings read the code for its digest once a session rather than each."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gorp.train, "code_digest", functools.cache(gorp.train.code_digest))
-        yield
 
 
 @pytest.fixture(scope="session")

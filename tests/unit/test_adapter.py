@@ -151,7 +151,7 @@ def test_damaged_and_missing_content_is_named(copied, name):
         ("{}", "not a stage of this project"),
         ("[1]", "not a stage of this project"),
         ('{"format": "other-2"}', "not a stage of this project"),
-        ('{"format": ', "not JSON"),
+        ('{"format": ', "not JSON: .*; delete it and give the snakemake command again"),
     ],
 )
 def test_a_foreign_stage_file_is_refused(copied, content, message):

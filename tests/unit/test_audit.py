@@ -211,7 +211,7 @@ def test_the_command(tmp_path):
     """Labels come from the benchmark, sentences from rendered rows."""
     data = tmp_path / "amazon.jsonl"
     assert main(["preprocess", *f"--benchmark bundled --task amazon --split test --output {data}".split()]) == 0
-    rows = [{**row, "prediction": row["target"]} for row in read_jsonl(data)[:6]]
+    rows = [{**row, "prediction": row["target"], "rows": 6} for row in read_jsonl(data)[:6]]
     rows[3]["prediction"] = "Sports"
     rows.append({"task": "agnews", "id": 0, "target": "World", "prediction": "World"})
     assert run(tmp_path, rows, "--data", str(data)) == 0
@@ -226,7 +226,7 @@ def test_the_command(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "p.jsonl: there are no predictions"),
+        ([], "p.jsonl: there are no rows; delete the file"),
         ([{"task": "amazon", "id": 0, "target": "x"}], "p.jsonl: line 1 has no prediction"),
         (
             [{"task": "amazn", "id": 0, "target": "x", "prediction": ""}],

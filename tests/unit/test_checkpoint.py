@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,12 @@ import time
 import pytest
 import torch
 
+from gorp import distributed
 from gorp.adapter import CONFIG, INFO, SPACE, WEIGHTS
 from gorp.checkpoint import PREFIX, Checkpoint
 from gorp.errors import Interrupted
+from gorp.optimizer import GorpAdamW
+from gorp.saved_state import DamagedState, read_state, save_state
 from gorp.train import train_stage
 
 FILES = (WEIGHTS, SPACE, CONFIG)
@@ -89,25 +93,143 @@ def test_a_stale_checkpoint_is_never_used(micros, tasks, tmp_path, stop_after, m
     assert not list(output.glob(f"{PREFIX}*"))
 
 
-def test_a_damaged_checkpoint_counts_as_none(micros, tasks, tmp_path, stop_after, monkeypatch):
-    family, settings = micros["t5"], micros["t5"].settings(epochs=2)
+def flipped(content):
+    """Content with one bit of its last tensor the other way round."""
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+def changed(change):
+    """Damage that has the right digest and the right key: what another version of the code might have saved."""
+
+    def damage(file, key, _):
+        state = read_state(file, key)
+        change(state)
+        save_state(file, state, key)
+
+    return damage
+
+
+def reshape(state):
+    name, tensor = state["trained"].popitem()
+    state["trained"][name] = tensor[:1]
+
+
+DAMAGE = {  # what to do with the file, given its key and another training's file; what is said
+    "garbage": (lambda file, *_: file.write_bytes(b"\x80\x02garbage" * 99), "it cannot be read"),
+    "empty": (lambda file, *_: file.write_bytes(b""), "it cannot be read"),
+    "truncated": (lambda file, *_: file.write_bytes(file.read_bytes()[:-1]), "it cannot be read"),
+    "a flipped bit": (lambda file, *_: file.write_bytes(flipped(file.read_bytes())), "does not have the SHA-256"),
+    "swapped": (lambda file, _, other: shutil.copy(other, file), "it was saved by another training"),
+    "a part missing": (changed(lambda state: state.pop("rng")), "it lacks a part"),
+    "a tensor missing": (changed(lambda state: state["trained"].popitem()), "absent, expected torch.float32 ["),
+    "another shape": (changed(reshape), "torch.float32 [1, "),
+    "another optimizer": (changed(lambda state: state["optimizer"]["param_groups"].pop()), "the optimizer: "),
+}
+
+
+def test_a_damaged_checkpoint_is_dropped_with_a_message(micros, tasks, tmp_path, stop_after, monkeypatch, capfd):
+    family, settings = micros["t5"], micros["t5"].settings(epochs=1)
     train_stage(family.path, tasks["moods"], tmp_path / "whole", "gorp", settings, 3, None)
-    stop_after(2)
+    stop_after(1)
+    for name, seed in (("cut", 3), ("other", 4)):
+        with pytest.raises(Interrupted):
+            train_stage(family.path, tasks["moods"], tmp_path / name, "gorp", settings, seed, None)
+        monkeypatch.undo()
+        stop_after(1)
+    monkeypatch.undo()
+    keys, original = [], Checkpoint.__enter__
+    monkeypatch.setattr(Checkpoint, "__enter__", lambda self: keys.append(self.key) or original(self))
+    ((file,), (other,)) = ((tmp_path / name).glob(f"{PREFIX}*") for name in ("cut", "other"))
+    (file.parent / f"{PREFIX}0123456789abcdef.pt").write_bytes(b"as earlier versions saved it")
+    (file.parent / f".{file.name}.123.tmp").write_bytes(b"half of")
+    saved = file.read_bytes()
+    capfd.readouterr()
+    train_stage(family.path, tasks["moods"], file.parent, "gorp", settings, 3, None)
+    assert "going on after step 1" in capfd.readouterr().err
+    assert {path.name for path in file.parent.iterdir()} == {*FILES, INFO, "_new_lora"}
+    for what, (damage, message) in DAMAGE.items():
+        (file.parent / INFO).unlink()
+        file.write_bytes(saved)
+        damage(file, keys[-1], other)
+        train_stage(family.path, tasks["moods"], file.parent, "gorp", settings, 3, None)
+        error = capfd.readouterr().err
+        assert f"{file}: the checkpoint is damaged and was removed, the stage starts from its first step: " in error, (
+            what
+        )
+        assert message in error, what
+        assert "going on" not in error, what
+        assert content(file.parent) == content(tmp_path / "whole"), what
+        assert {path.name for path in file.parent.iterdir()} == {*FILES, INFO, "_new_lora"}, what
+
+
+def test_all_processes_drop_what_one_of_them_finds_damaged(micros, tasks, tmp_path, stop_after, monkeypatch, capfd):
+    family, settings = micros["t5"], micros["t5"].settings(epochs=1)
+    train_stage(family.path, tasks["moods"], tmp_path / "whole", "gorp", settings, 3, None)
+    stop_after(1)
     with pytest.raises(Interrupted):
         train_stage(family.path, tasks["moods"], tmp_path / "cut", "gorp", settings, 3, None)
     monkeypatch.undo()
-    (file,) = (tmp_path / "cut").glob(f"{PREFIX}*")
-    file.write_bytes(file.read_bytes()[:1000])
+    monkeypatch.setattr(distributed, "gather_texts", lambda text: [text, "it cannot be read: by process 1"])
     train_stage(family.path, tasks["moods"], tmp_path / "cut", "gorp", settings, 3, None)
+    assert "starts from its first step: it cannot be read: by process 1\n" in capfd.readouterr().err
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
 
 
-def test_saved_states_hold_tensors_and_numbers_only(micros, tasks, tmp_path, stop_after):
-    stop_after(1)
-    with pytest.raises(Interrupted):
-        train_stage(micros["t5"].path, tasks["moods"], tmp_path, "gorp", micros["t5"].settings(), 3, None)
-    (file,) = tmp_path.glob(f"{PREFIX}*")
-    assert set(torch.load(file, weights_only=True)) == {"trained", "optimizer", "rng", "losses"}
+def same(value, other):
+    """Whether two states are the same in types, dtypes, layouts and bits."""
+    if type(value) is not type(other):
+        return False
+    if isinstance(value, torch.Tensor):
+        alike = (value.dtype, value.shape, value.stride()) == (other.dtype, other.shape, other.stride())
+        return alike and torch.equal(value.reshape(-1).view(torch.uint8), other.reshape(-1).view(torch.uint8))
+    if isinstance(value, dict):
+        return list(value) == list(other) and all(same(item, other[key]) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return len(value) == len(other) and all(map(same, value, other))
+    return value == other
+
+
+@pytest.mark.parametrize("kind", ["AdamW", "GorpAdamW"])
+def test_the_state_of_an_optimizer_comes_back_bit_for_bit(tmp_path, kind):
+    """Numbers, tuples, keys that are numbers, and tensors that lie by columns in memory."""
+    named = {name: torch.nn.Parameter(torch.randn(shape)) for name, shape in (("a", (9, 6)), ("b", (4, 7)))}
+    if kind == "AdamW":
+        optimizer = torch.optim.AdamW(named.items(), lr=0.1)
+    else:
+        groups = [{"params": [("a", named["a"])], "rank": 2}, {"params": [("b", named["b"])], "lr": 1 / 3}]
+        optimizer = GorpAdamW(groups, {"b": torch.eye(7, 2)})
+    for _ in range(2):
+        for parameter in named.values():
+            parameter.grad = torch.randn(parameter.shape)
+        optimizer.step()
+    rng = [
+        torch.get_rng_state(),
+        torch.tensor([float("nan"), -0.0]).bfloat16(),
+        torch.zeros(0, 3),
+        torch.randn(3, 4).mT,
+    ]
+    state = {"optimizer": optimizer.state_dict(), "rng": rng, "losses": [0.1, 1e-300], "none": None}
+    save_state(tmp_path / "x", state, "key")
+    found = read_state(tmp_path / "x", "key")
+    assert same(found, state)
+    assert found["rng"][3].stride() == (1, 4), "its layout in memory is kept"
+    assert not same(found | {"none": 0}, state)
+    optimizer.load_state_dict(found["optimizer"])
+    assert same(optimizer.state_dict(), state["optimizer"])
+    with pytest.raises(TypeError, match="a state cannot hold set"):
+        save_state(tmp_path / "y", {"x": {1, 2}}, "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_any_flipped_bit_of_a_saved_state_is_found(tmp_path):
+    """In the tensors, in the header around them and in what vouches for them."""
+    file = tmp_path / "x"
+    save_state(file, {"a": torch.ones(3, 2).mT, "b": [(1, 2.5), None]}, "key")
+    whole = file.read_bytes()
+    for bit in range(0, 8 * len(whole), 3):
+        file.write_bytes(whole[: bit // 8] + bytes([whole[bit // 8] ^ 1 << bit % 8]) + whole[bit // 8 + 1 :])
+        with pytest.raises(DamagedState):
+            read_state(file, "key")
 
 
 def test_killed_at_a_random_moment(micros, tasks, tmp_path):

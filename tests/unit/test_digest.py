@@ -13,13 +13,17 @@ def package(tmp_path, monkeypatch):
     folder = tmp_path / "gorp"
     shutil.copytree(digest.PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(digest, "PACKAGE", folder)
-    return folder
+    digest.code_digest.cache_clear()
+    yield folder
+    digest.code_digest.cache_clear()
 
 
 def edit(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+    digest.read_module.cache_clear()
+    digest.code_digest.cache_clear()
 
 
 TRAIN = ("gorp.train", "gorp.methods.gorp")

@@ -1,8 +1,11 @@
 """Files are replaced whole or not at all, and a bad file is named."""
 
 import hashlib
+import os
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from gorp.errors import UserError, close_names
 from gorp.files import filling, read_json, read_jsonl, replacing, sha256, write_json, write_jsonl
@@ -29,6 +32,21 @@ def test_a_failed_replacement_leaves_the_old_file_alone(tmp_path, error):
         raise error
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
+def test_permissions_are_those_of_any_new_file(tmp_path, mask, mode):
+    """Not those of safetensors, which keep others from reading a stage."""
+    before = os.umask(mask)
+    try:
+        with replacing(tmp_path / "one") as temporary:
+            save_file({"x": torch.zeros(1)}, temporary)
+        with filling(tmp_path / "folder") as scratch:
+            save_file({"x": torch.zeros(1)}, scratch / "two")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "one", tmp_path / "folder/two")] == [mode, mode]
 
 
 def test_filling_moves_all_files_or_none(tmp_path):

@@ -45,7 +45,8 @@ def instruction_of(row):
 
 def test_nothing_is_drawn_by_default(task):
     rows = make_rows("test", 40)
-    assert rendered(task) == [render(row, i, "moods", "SC", INSTRUCTIONS[0], LABELS) for i, row in enumerate(rows)]
+    plain = [render(row, i, "moods", "SC", INSTRUCTIONS[0], LABELS) for i, row in enumerate(rows)]
+    assert rendered(task) == [{**row, "rows": 40} for row in plain]
     assert len(rendered(task, "train")) == 30
     assert rendered(task, seed=5) == rendered(task)
 
@@ -114,7 +115,8 @@ def test_a_small_train_split_repeats_its_rows(task):
     assert [row["id"] for row in rows] == list(range(70))
     counts = Counter(row["source"] for row in rows)
     assert sorted(counts.values()) == [2] * 20 + [3] * 10
-    assert rows[:30] == rendered(task, "train") == rendered(task, "train", min_rows=30)
+    assert [{**row, "rows": 30} for row in rows[:30]] == rendered(task, "train") == rendered(task, "train", min_rows=30)
+    assert {row["rows"] for row in rows} == {70}
     assert rows != rendered(task, "train", min_rows=70, seed=1)
     assert len(rendered(task, "test", min_rows=70)) == 40
     drawn = rendered(task, "train", min_rows=60, shots=2)

@@ -184,7 +184,7 @@ TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.s
 LEARNING = ("learning.csv", "learning.svg")
 AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")
 AUDIT = rf"audit/[\w-]+/seed\d+/({'|'.join(AUDIT_FILES)})"  # below an order's folder, METHOD/seedN
-BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "digests.json")
 MODEL = placed(f"results/models/{config['model']}") if config["model"] in MADE else tidy(config["model"])
 BENCHMARK = placed(str(OFFICIAL)) if FROM_OFFICIAL and placed("results") != "results" else tidy(config["benchmark"])
 

@@ -89,6 +89,12 @@ use rule predict as predict_zero_shot with:
 ruleorder: predict_only > predict
 
 
+def predicted_tasks(what):
+    """The tasks in predictions: one, by the base model or alone; or else all that a stage has learnt."""
+    kind, *parts = what.split("/")
+    return parts[-1:] if kind == "zero-shot" or "only" in parts else parts[3:]
+
+
 rule score:
     input:
         f"{RUN}/{{what}}/predictions.jsonl",
@@ -101,8 +107,9 @@ rule score:
     conda:
         "../envs/gorp.yaml"
     params:
+        tasks=lambda w: predicted_tasks(w.what),
         code=code_digest("gorp.metrics"),
     message:
         "Score {wildcards.what}"
     shell:
-        "gorp score --predictions {input:q} --output {output:q} 2>&1 | tee {log:q}"
+        "gorp score --predictions {input:q} --tasks {params.tasks:q} --output {output:q} 2>&1 | tee {log:q}"
