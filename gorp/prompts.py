@@ -3,11 +3,10 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gorp.errors import UserError
-from gorp.sources import is_local
+from gorp.sources import model_source
 
 if TYPE_CHECKING:  # rendering text needs neither torch nor transformers, and starts without them
     import torch
@@ -52,16 +51,6 @@ def own_instruction(row: dict) -> str:
     """The instruction that a generation row brings along; "" for other rows."""
     text = row["instruction"].rstrip("\n") if "output" in row else ""
     return f"{text}\n" if text.strip() else ""
-
-
-def model_source(model: str) -> tuple[str, bool]:
-    """What `from_pretrained` is to load, and whether it is local. Raises UserError if a local folder is not there."""
-    if not is_local(model):
-        return model, False
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"model: {model}: no such folder")
-    return str(folder), True
 
 
 def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":

@@ -92,6 +92,7 @@ def train_stage(
         "settings": asdict(settings),
         "base_model": model,
         "dtype": dtype,
+        "load_with": {"dtype": dtype, "autocast": None if dtype == "float32" else dtype},
         "parent": parent_digest,
         "rows": len(rows),
         "steps": len(losses),
@@ -109,7 +110,7 @@ def train_stage(
     full = [name.removesuffix(".weight") for name in adapted.full_rank]
     config = lora_config(base, r, alpha, names, settings.lora_dropout, full)
     config.inference_mode = True
-    write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info)
+    write_stage(output, config, lora, adapted.saved_whole, method.memory(optimizer, memory), info, base.config)
     checkpoint.remove()
     distributed.wait()
 

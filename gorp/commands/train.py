@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from gorp.commands.common import add_common, add_dtype, prepare_torch
+from gorp.sources import check_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +31,12 @@ def run(args: argparse.Namespace) -> None:
     from gorp.settings import make_settings, parse_assignments
 
     settings = make_settings(args.method, parse_assignments(args.settings))
+    check_model(args.model)
     prepare_torch(args.threads)
+    from gorp.architectures import read_architecture
     from gorp.train import train_stage
+    from gorp.trainable import check_trainable, find_layers
 
+    check_trainable(find_layers(read_architecture(args.model)), settings)
     stage = (args.model, args.data, args.output, args.method, settings, args.seed, args.parent, args.dtype)
     train_stage(*stage, args.checkpoint_minutes, args.deepspeed)

@@ -14,8 +14,9 @@ from gorp.digest import code_digest
 from gorp.errors import UserError, close_names
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
 from gorp.results import order_scores, prefixes
-from gorp.settings import make_settings, used_settings
+from gorp.settings import make_settings, parse_assignments, used_settings
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
+from gorp.trainable import check_trainable, read_layers
 from gorp.transfer import check_source
 from gorp.zero_config import read_zero_config
 
@@ -61,6 +62,7 @@ def check_config():
                 for stage in {stage for order in stages.values() for stage in prefixes(order)}:
                     training_settings(suite, name, stage)
         check_overrides(tasks)
+        check_layers()
     except UserError as error:
         raise WorkflowError(f"config: {error}") from None
     return root, tasks, orders
@@ -95,6 +97,19 @@ def check_overrides(tasks):
             raise UserError(f"{where}: no task {override['task']!r}; {close_names(override['task'], tasks)}")
         if not any(re.fullmatch(override.get("stage", ".*"), stage) for stage in stages):
             raise UserError(f"{where}: {override['stage']!r} matches no stage, such as {min(stages, key=len)}")
+
+
+def check_layers():
+    """Raises UserError where a stage's settings do not fit the model, as far as its config.json is on this machine."""
+    layers = read_layers(config["model"], Path(".snakemake/gorp"))
+    asked = {
+        (variant(name)[0], *training_settings(suite, name, stage))
+        for suite, orders in config["orders"].items()
+        for stage in {stage for order in orders.values() for stage in prefixes(order)}
+        for name in config["methods"]
+    }
+    for method, *settings in asked if layers else ():
+        check_trainable(layers, make_settings(method, parse_assignments(settings)))
 
 
 def overrides_of(suite, stage):
