@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gorp.errors import UserError
-from gorp.sources import model_source
+from gorp.sources import model_source, tokenizer_problem
 
 if TYPE_CHECKING:  # rendering text needs neither torch nor transformers, and starts without them
     import torch
@@ -59,9 +59,11 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
 
     source, local = model_source(model)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-    except (OSError, ValueError) as error:
-        raise UserError(f"model: {model}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from error
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        reason = tokenizer_problem(source) if local else None
+        reason = reason or str(error).splitlines()[0]
+        raise UserError(f"model: {model}: its tokenizer cannot be loaded: {reason}") from error
     if not tokenizer.is_fast:
         raise UserError(f"model: {model}: its tokenizer has no fast version, which is needed to cut long prompts")
     if tokenizer.pad_token_id is None:

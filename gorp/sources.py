@@ -1,5 +1,6 @@
 """Telling the names of base models apart: ones that the workflow makes, folders, hub ids. Standard library only."""
 
+import importlib.metadata
 import re
 from pathlib import Path
 
@@ -11,6 +12,8 @@ SHIPPED = Path(__file__).resolve().parent / "architectures"  # NAME.json or OWNE
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 LOCAL = "initial_model"  # the folder in which O-LoRA's and GORP's original code look for their models
 WEIGHTS = (".safetensors", ".bin")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+READERS = ("sentencepiece", "protobuf")  # packages that read the two that end with .model
 
 
 def is_local(model: str) -> bool:
@@ -37,6 +40,8 @@ def check_model(model: str) -> None:
     if not (folder / "config.json").is_file():
         inner = sorted(str(path.parent) for path in folder.glob("*/config.json"))
         hint = f"; did you mean {' or '.join(inner[:3])}?" if inner else ""
+        if (folder / "params.json").is_file():
+            hint = "; these are files as Meta gives them out: take the ones in transformers' format, NAME-hf"
         raise UserError(f"model: {model}: the folder has no config.json, as a saved transformers model has{hint}")
     if not any(path.suffix in WEIGHTS for path in folder.iterdir()):
         raise UserError(f"model: {model}: the folder has no weights, {' or '.join('*' + end for end in WEIGHTS)}")
@@ -52,3 +57,22 @@ def model_source(model: str) -> tuple[str, bool]:
     if not Path(model).expanduser().is_dir():
         check_model(model)
     return str(Path(model).expanduser()), True
+
+
+def tokenizer_problem(folder: str) -> str | None:
+    """Why a tokenizer that could not be loaded from a folder could not, where its files tell."""
+    there = [name for name in TOKENIZERS if (Path(folder) / name).is_file()]
+    if not there:
+        return f"there is none in the folder: {', '.join(TOKENIZERS[:-1])} or {TOKENIZERS[-1]}"
+    if not there[0].endswith(".model"):
+        return f"{there[0]} cannot be read; is it whole?" if there[0] == "tokenizer.json" else None
+    missing = [name for name in READERS if not installed(name)]
+    return f"{there[0]} needs: pip install {' '.join(missing)}" if missing else f"{there[0]} is no SentencePiece model"
+
+
+def installed(package: str) -> bool:
+    """Whether a package is installed."""
+    try:
+        return bool(importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        return False
