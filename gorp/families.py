@@ -80,11 +80,11 @@ def folded(names: Iterable[str]) -> list[str]:
     """Module names with their layers as one: `model.layers.N.mlp.gate_proj (32)`; a number that is always the same stays."""
     groups: dict[str, list[list[str]]] = {}
     for name in names:
-        groups.setdefault(NUMBER.sub("N", name), []).append(NUMBER.findall(name))
+        groups.setdefault(NUMBER.sub("#", name), []).append(NUMBER.findall(name))
     texts = []
     for template, numbers in groups.items():
         parts = iter([column[0] if len(set(column)) == 1 else "N" for column in zip(*numbers, strict=True)])
-        name = re.sub(r"(?<=\.)N(?=\.|$)", lambda _, parts=parts: next(parts), template)
+        name = re.sub("#", lambda _, parts=parts: next(parts), template)
         texts.append(f"{name} ({len(numbers)})" if len(numbers) > 1 else name)
     return texts
 

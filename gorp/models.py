@@ -3,17 +3,18 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gorp import distributed
 from gorp.adapter import Stage
-from gorp.architectures import linear_modules, model_class, stored_by_columns, tied_modules
+from gorp.architectures import linear_modules, model_class, read_config, stored_by_columns, tied_modules
 from gorp.errors import UserError
 from gorp.families import choose_modules, refuse_both, refuse_tied
 from gorp.projection import full_precision
@@ -64,8 +65,7 @@ def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreT
     source, local = model_source(model)
     check_model(model)
     try:
-        # without code of the model's own, for which transformers would ask at the terminal
-        config = AutoConfig.from_pretrained(source, local_files_only=local, trust_remote_code=False)
+        config = read_config(Path(source) if local else source, model)
         kind = model_class(config, model)
         base = kind.from_pretrained(source, config=config, dtype=DTYPES[dtype], local_files_only=local)
     except (OSError, ValueError, SafetensorError) as error:

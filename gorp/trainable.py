@@ -36,6 +36,8 @@ class Layers:
     model_type: str
     shapes: dict[str, tuple[int, int]]  # (out, in) by module name, in model order
     tied: dict[str, str]  # modules whose weight is another module's too, and which
+    positions: int | None = None  # tokens that it can read, prompt and answer together where it has no encoder
+    encoder: bool = False
     refused: str | None = None  # why the model cannot be trained at all
 
 
@@ -43,7 +45,7 @@ def check_trainable(layers: Layers, settings: TrainSettings) -> None:
     """Raises UserError that names the key where a model cannot be trained with some settings.
 
     Each pattern has to match something, no module both ways, none that shares its weight; no rank may be larger than
-    the smaller side of a matrix.
+    the smaller side of a matrix, and no text longer than the model can read.
     """
     if layers.refused:
         raise UserError(layers.refused)
@@ -60,6 +62,7 @@ def check_trainable(layers: Layers, settings: TrainSettings) -> None:
     check_rank(layers, "lora_r", settings.lora_r, lora)
     if full_rank:
         check_rank(layers, "rank", settings.rank, full_rank)
+    check_length(layers, settings)
 
 
 def check_rank(layers: Layers, key: str, rank: int, names: Sequence[str]) -> None:
@@ -69,6 +72,17 @@ def check_rank(layers: Layers, key: str, rank: int, names: Sequence[str]) -> Non
     if rank > min(out, into):
         where = folded(name for name in names if tuple(layers.shapes[name]) == (out, into))[0]
         raise UserError(f"{key}: {rank} is larger than a side of {where}, {out} x {into}; at most {min(out, into)}")
+
+
+def check_length(layers: Layers, settings: TrainSettings) -> None:
+    """Raises UserError if the longest prompt and answer have more tokens than the model has positions."""
+    source, target = settings.max_source_length, settings.max_target_length
+    longest = max(source, target) if layers.encoder else source + target
+    if layers.positions is not None and longest > layers.positions:
+        raise UserError(
+            f"max_source_length, max_target_length: {source} and {target} tokens are more than the model can read, "
+            f"{layers.positions}{'' if layers.encoder else ' together'}"
+        )
 
 
 def read_layers(model: str, cache: Path) -> Layers | None:
@@ -115,7 +129,8 @@ def find_layers(config: "PretrainedConfig") -> Layers:
     from gorp.architectures import linear_modules, on_meta, tied_modules
 
     base = on_meta(config)
-    return Layers(config.model_type, linear_modules(base), tied_modules(base))
+    positions = getattr(config, "max_position_embeddings", None)
+    return Layers(config.model_type, linear_modules(base), tied_modules(base), positions, config.is_encoder_decoder)
 
 
 def find_or_refuse(model: str, file: Path) -> Layers:
@@ -125,7 +140,7 @@ def find_or_refuse(model: str, file: Path) -> Layers:
     try:
         return find_layers(read_config(file, model))
     except UserError as error:
-        return Layers("", {}, {}, str(error))
+        return Layers("", {}, {}, refused=str(error))
 
 
 def find_layers_apart(model: str, file: Path) -> Layers | None:

@@ -38,8 +38,11 @@ def read_architecture(model: str) -> PretrainedConfig:
 def read_config(source: Path | str, name: str) -> PretrainedConfig:
     """The config in a file or a folder, or of a hub id; `name` is that of the model. Raises UserError if it fails."""
     try:
+        # without code of the model's own, for which transformers would ask at the terminal
         config = AutoConfig.from_pretrained(source, local_files_only=isinstance(source, Path), trust_remote_code=False)
     except (OSError, ValueError) as error:
+        if "trust_remote_code" in str(error):
+            raise UserError(f"model: {name} comes with code of its own, which is not run here") from None
         raise UserError(f"model: the config of {name} cannot be read: {str(error).splitlines()[0]}") from error
     config._name_or_path = name
     return config
