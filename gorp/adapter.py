@@ -1,7 +1,7 @@
 """The stage artifact: what a model has learnt after a sequence of tasks, in a folder that stock peft loads.
 
-    adapter_model.safetensors      LoRA of all tasks so far, concatenated; the full-rank matrices as modules_to_save, with
-                                   the frozen biases of their modules, which peft asks for
+    adapter_model.safetensors      LoRA of all tasks so far, concatenated; the full-rank matrices as modules_to_save,
+                                   with the frozen biases of their modules, which peft asks for
     adapter_config.json            peft's configuration
     gradient_space.safetensors     orthonormal bases by parameter name (empty where the method keeps none)
     stage.json                     tasks, settings, parent, SHA-256 of the files above, seconds, memory; written last

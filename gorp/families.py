@@ -77,7 +77,7 @@ def advice(names: list[str], pattern: str, key: str, model_type: str) -> str:
 
 
 def folded(names: Iterable[str]) -> list[str]:
-    """Module names with their layers as one: `model.layers.N.mlp.gate_proj (32)`; a number that is always the same stays."""
+    """Module names, layers as one: `model.layers.N.mlp.gate_proj (32)`; a number that is always the same stays."""
     groups: dict[str, list[list[str]]] = {}
     for name in names:
         groups.setdefault(NUMBER.sub("#", name), []).append(NUMBER.findall(name))

@@ -67,9 +67,16 @@ def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreT
     try:
         config = read_config(Path(source) if local else source, model)
         kind = model_class(config, model)
-        base = kind.from_pretrained(source, config=config, dtype=DTYPES[dtype], local_files_only=local)
+        options = {"config": config, "dtype": DTYPES[dtype], "local_files_only": local}
+        base, found = kind.from_pretrained(source, **options, output_loading_info=True, ignore_mismatched_sizes=True)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"model: {model} cannot be loaded: {str(error).splitlines()[0]}") from error
+    random = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    if random:
+        raise UserError(
+            f"model: {model}: its weights are not those of the {config.model_type} in its config.json: "
+            f"{random[0]}, and {len(random) - 1} more, are missing or of another shape"
+        )
     return base.requires_grad_(False).eval().to(distributed.device()), load_tokenizer(model)
 
 
@@ -152,7 +159,9 @@ def check_modules(base: PreTrainedModel, parent: Stage, lora_names: list[str], f
     """Raises UserError unless the parent was made for this base model and has learnt in the same modules."""
     shapes = linear_modules(base)
     for key, value in parent.tensors.items():
-        name = key.removeprefix("base_model.model.").partition(".lora_")[0].removesuffix(".weight").removesuffix(".bias")
+        name = (
+            key.removeprefix("base_model.model.").partition(".lora_")[0].removesuffix(".weight").removesuffix(".bias")
+        )
         out, into = shapes.get(name, (None, None))
         if ".lora_A." in key:
             fits = value.shape[1] == into

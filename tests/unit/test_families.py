@@ -1,7 +1,6 @@
 """Each model family of docs/models.md, as a tiny random model: trained, written, loaded by stock peft, asked."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -27,10 +26,9 @@ from transformers import (
 
 import gorp.train
 from gorp.adapter import read_stage
-from gorp.errors import UserError
-from gorp.families import FAMILIES, choose_modules, folded
+from gorp.families import FAMILIES, choose_modules
 from gorp.models import load_base
-from gorp.predict import generate
+from gorp.predict import generate, load_stage
 from gorp.prompts import collate, tokenize
 from gorp.settings import make_settings
 from gorp.train import train_stage
@@ -124,13 +122,21 @@ def test_a_family_is_trained_and_read_by_stock_peft(model, tasks, task_rows, tmp
 
     # answers are those that the library's own loop gives, row by row, though ours come from padded batches
     asked = [row for name in ("moods", "causes") for row in task_rows[name]]
-    ours = generate(stock, tokenizer, asked, 200, 6, 2000)
+    ours = generate(load_stage(load_base(str(model))[0], parent, str(model), "float32"), tokenizer, asked, 200, 6, 2000)
     for row, answer in zip(asked, ours, strict=True):
         ids = torch.tensor([tokenizer(row["source"])["input_ids"]])
         with torch.no_grad():
-            new = stock.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False
-            )[0]
+            new = stock.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False)[
+                0
+            ]
         new = new[1:] if base.config.is_encoder_decoder else new[ids.shape[1] :]
         assert answer["prediction"] == tokenizer.decode(new, skip_special_tokens=True).strip()
     assert len({answer["prediction"] for answer in ours}) > 1, "they depend on the prompt"
+
+
+def test_the_docs_list_what_is_run():
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \| `(.+?)` \|", DOCS.read_text(), re.M)
+    listed = {kind: {"lora_modules": lora, "full_rank_modules": full} for kind, lora, full in rows}
+    written = {kind: {key: text.replace("|", "\\|") for key, text in own.items()} for kind, own in FAMILIES.items()}
+    assert listed == written
+    assert FAMILIES.keys() == CONFIGS.keys()

@@ -1,5 +1,6 @@
 """Loading base models, choosing modules, and putting adapters on what a parent stage has learnt."""
 
+import json
 import shutil
 
 import pytest
@@ -30,6 +31,25 @@ def test_a_damaged_weights_file_is_refused(family, tmp_path):
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=f"model: {folder} cannot be loaded: "):
+        load_base(str(folder))
+
+
+CHANGES = {
+    "num_hidden_layers": (3, "layers.2.input_layernorm.weight, and 8"),
+    "vocab_size": (9, "lm_head.weight, and 1"),
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_weights_that_do_not_fit_the_config_are_refused(micros, tmp_path, key):
+    """Else transformers would draw the missing ones at random."""
+    folder = shutil.copytree(micros["llama"].path, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    value, message = CHANGES[key]
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(
+        UserError, match=f"model: {folder}: .* llama in its config.json: .*{message} more, are missing or"
+    ):
         load_base(str(folder))
 
 

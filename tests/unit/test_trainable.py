@@ -76,7 +76,9 @@ def test_a_weight_that_two_modules_share_is_not_trained(micros, tmp_path):
 
 
 def test_an_unknown_family_is_to_be_given_patterns():
-    with pytest.raises(UserError, match=r"lora_modules: auto knows no modules of model type 'opt', only of t5, .*gpt_neox"):
+    with pytest.raises(
+        UserError, match=r"lora_modules: auto knows no modules of model type 'opt', only of t5, .*gpt_neox"
+    ):
         choose_modules(["a.0.q", "a.1.q"], "auto", "lora_modules", "opt")
     with pytest.raises(UserError, match=r"over these linear modules: a\.N\.q \(2\)$"):
         choose_modules(["a.0.q", "a.1.q"], "auto", "full_rank_modules", "opt")
