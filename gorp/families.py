@@ -58,10 +58,10 @@ def choose_modules(names: Iterable[str], pattern: str, key: str, model_type: str
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise UserError(f"{key}: {pattern!r} is not a regular expression: {error}") from None
+        raise UserError(f"{key}: '{pattern}' is not a regular expression: {error}") from None
     matched = [name for name in names if expression.fullmatch(name)]
     if not matched:
-        raise UserError(f"{key}: {pattern!r} matches no linear module; {advice(names, pattern, key, model_type)}")
+        raise UserError(f"{key}: '{pattern}' matches no linear module; {advice(names, pattern, key, model_type)}")
     return matched
 
 
@@ -69,11 +69,11 @@ def advice(names: list[str], pattern: str, key: str, model_type: str) -> str:
     """What to do about a pattern that matches nothing."""
     wider = f".*({pattern})" if "|" in pattern else f".*{pattern}"
     if any(re.fullmatch(wider, name) for name in names):
-        said = f"it has to match a whole name: did you mean {wider!r}?"
+        said = f"it has to match a whole name: did you mean '{wider}'?"
     else:
         said = close_names(pattern, folded(names))
     own = FAMILIES.get(model_type, {}).get(key)
-    return f"{said}; auto takes {own!r}" if own else said
+    return f"{said}; auto takes '{own}'" if own else said
 
 
 def folded(names: Iterable[str]) -> list[str]:

@@ -83,8 +83,8 @@ def on_meta(config: PretrainedConfig, dtype: str = "float32") -> PreTrainedModel
 
 
 def stored_by_columns(module: nn.Module) -> bool:
-    """Whether a linear module has its weight as [in, out], as GPT-2 has, rather than [out, in]."""
-    return isinstance(module, Conv1D)
+    """Whether a linear module, or the one inside a LoRA layer, has its weight as [in, out], as in GPT-2."""
+    return isinstance(getattr(module, "base_layer", module), Conv1D)
 
 
 def linear_modules(base: nn.Module) -> dict[str, tuple[int, int]]:

@@ -149,7 +149,7 @@ MISTAKES = {
     "no folder": (["--model", "./nowhere", "--method", "gorp"], "model: ./nowhere: no such folder"),
     "modules": (
         ["--model", "smollm2-135m", "--method", "gorp", "--set", r"lora_modules=.*SelfAttention\.q"],
-        r"lora_modules: '.*SelfAttention\\.q' matches no linear module",
+        r"lora_modules: '.*SelfAttention\.q' matches no linear module",
     ),
     "tasks": (["--model", "smollm2-135m", "--method", "gorp", "--tasks", "-1"], "--tasks: -1 is not at least 0"),
 }

@@ -34,7 +34,7 @@ def test_a_pattern_that_matches_nothing_is_told_what_there_is(llama):
     text = str(wrong.value)
     assert text.startswith("lora_modules: 'nothing-like-it' matches no linear module; known are: ")
     assert "model.layers.N.self_attn.q_proj (32), " in text and "layers.0" not in text and len(text) < 700
-    assert text.endswith(r"auto takes '.*self_attn\\.(q_proj|v_proj)'")
+    assert text.endswith(r"auto takes '.*self_attn\.(q_proj|v_proj)'")
 
 
 MISTAKES = {
