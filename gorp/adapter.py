@@ -1,12 +1,14 @@
 """The stage artifact: what a model has learnt after a sequence of tasks, in a folder that stock peft loads.
 
-    adapter_model.safetensors      LoRA of all tasks so far, concatenated; the full-rank matrices as modules_to_save
+    adapter_model.safetensors      LoRA of all tasks so far, concatenated; the full-rank matrices as modules_to_save,
+                                   with the frozen biases of their modules, which peft asks for
     adapter_config.json            peft's configuration
     gradient_space.safetensors     orthonormal bases by parameter name (empty where the method keeps none)
     _new_lora/                     the LoRA of the last task alone, an adapter too (gorp.new_adapter)
     stage.json                     tasks, settings, parent, SHA-256 of the files above, seconds, memory; written last
 
-Each file takes its name only when it is whole. Nothing is pickled.
+Each file takes its name only when it is whole. Nothing is pickled. Before stage.json is written, stock peft has loaded
+the rest.
 """
 
 import importlib.metadata
@@ -16,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError
 from torch import Tensor
+from transformers import PretrainedConfig
 
+from gorp.architectures import on_meta
 from gorp.errors import UserError
 from gorp.files import read_json, sha256, write_json
 from gorp.new_adapter import FILES, write_config, write_new_lora, write_tensors
@@ -53,7 +57,8 @@ class Stage:
     @property
     def full_rank(self) -> dict[str, Tensor]:
         """The full-rank matrices by the base model's parameter names."""
-        return {key.removeprefix(PREFIX): value for key, value in self.tensors.items() if ".lora_" not in key}
+        trained = {key: value for key, value in self.tensors.items() if ".lora_" not in key and key.endswith(".weight")}
+        return {key.removeprefix(PREFIX): value for key, value in trained.items()}
 
     @property
     def lora_modules(self) -> dict[str, None]:
@@ -73,8 +78,13 @@ def write_stage(
     gradient_space: Mapping[str, Tensor],
     info: Mapping[str, Any],
     new_lora: Mapping[str, Tensor] | None = None,
+    architecture: PretrainedConfig | None = None,
 ) -> None:
-    """Writes a stage; `lora` in peft's naming, as `new_lora` is, `full_rank` by the base model's parameter names."""
+    """Writes a stage; `lora` and `new_lora` in peft's naming, `full_rank` by the base model's names, biases included.
+
+    Raises UserError, and leaves no stage, if stock peft does not load it on a base model of this architecture (None: it
+    is not tried).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INFO).unlink(missing_ok=True)  # an older stage must not vouch for new files
     tensors = {**lora, **{PREFIX + name: weight for name, weight in full_rank.items()}}
@@ -83,10 +93,32 @@ def write_stage(
     write_config(folder / CONFIG, config)
     if new_lora:
         write_new_lora(folder, config, new_lora)
+    if architecture is not None:
+        check_loads(folder, architecture)
     files = {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE, *(FILES if new_lora else ()))}
     packages = ("torch", "transformers", "peft", "safetensors")
     versions = {name: importlib.metadata.version(name) for name in packages}
     write_json(folder / INFO, {"format": FORMAT, **info, "versions": versions, "files": files})
+
+
+def check_loads(folder: Path, architecture: PretrainedConfig) -> None:
+    """Raises UserError unless stock peft loads an adapter with no key too many or too few.
+
+    The base model is one without weights, on torch's meta device, and the adapter's tensors stay in their file, mapped:
+    next to no memory is taken.
+    """
+    base = on_meta(architecture)
+    where = f"{folder / WEIGHTS}: stock peft does not load this stage"
+    try:
+        model = PeftModel.from_pretrained(base, str(folder), low_cpu_mem_usage=True, torch_device="cpu")
+    except Exception as error:  # peft has none of its own; whatever it raises, nobody could use the stage
+        raise UserError(f"{where}: {type(error).__name__}: {error}") from error
+    asked = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    with safetensors.safe_open(folder / WEIGHTS, "pt") as file:
+        there = set(file.keys())
+    for what, keys in (("it lacks", asked - there), ("peft leaves out", there - asked)):
+        if keys:
+            raise UserError(f"{where} as it was trained: {what} {min(keys)} and {len(keys) - 1} more")
 
 
 def read_stage(folder: Path | str) -> Stage:

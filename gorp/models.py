@@ -3,27 +3,25 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForSeq2SeqLM,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gorp import distributed
 from gorp.adapter import Stage
+from gorp.architectures import linear_modules, model_class, read_config, stored_by_columns, tied_modules
 from gorp.base_digests import check_digests
-from gorp.errors import UserError, close_names
+from gorp.errors import UserError
+from gorp.families import choose_modules, refuse_both, refuse_tied
 from gorp.projection import full_precision
-from gorp.prompts import load_tokenizer, model_source
+from gorp.prompts import load_tokenizer
 from gorp.settings import TrainSettings
+from gorp.sources import check_model, model_source
 from gorp.zero import shard
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -46,6 +44,17 @@ class Adapted:
     def trained(self) -> dict[str, nn.Parameter]:
         return {**self.lora, **self.full_rank}
 
+    @property
+    def saved_whole(self) -> dict[str, Tensor]:
+        """The full-rank matrices, and in fp32 the frozen biases of their modules: peft loads a module as a whole."""
+        base, tensors = self.model.get_base_model(), dict(self.full_rank)
+        for name in self.full_rank:
+            module = name.removesuffix(".weight")
+            bias = base.get_submodule(module).bias
+            if bias is not None:
+                tensors[f"{module}.bias"] = bias.float()
+        return tensors
+
 
 def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A pretrained model ("float32" or "bfloat16"), frozen and in eval mode, and its tokenizer; a folder or a hub id.
@@ -56,13 +65,21 @@ def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreT
     not as `gorp base` made it.
     """
     source, local = model_source(model)
+    check_model(model)
     check_digests(source)
     try:
-        config = AutoConfig.from_pretrained(source, local_files_only=local)
-        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        base = kind.from_pretrained(source, config=config, dtype=DTYPES[dtype], local_files_only=local)
+        config = read_config(Path(source) if local else source, model)
+        kind = model_class(config, model)
+        options = {"config": config, "dtype": DTYPES[dtype], "local_files_only": local}
+        base, found = kind.from_pretrained(source, **options, output_loading_info=True, ignore_mismatched_sizes=True)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"model: {model} cannot be loaded: {str(error).splitlines()[0]}") from error
+    random = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    if random:
+        raise UserError(
+            f"model: {model}: its weights are not those of the {config.model_type} in its config.json: "
+            f"{random[0]}, and {len(random) - 1} more, are missing or of another shape"
+        )
     return base.requires_grad_(False).eval().to(distributed.device()), load_tokenizer(model)
 
 
@@ -71,20 +88,15 @@ def autocast(model: PreTrainedModel | PeftModel) -> torch.autocast:
     return torch.autocast(model.device.type, torch.bfloat16, enabled=model.dtype == torch.bfloat16)
 
 
-def matching_modules(base: nn.Module, pattern: str, key: str) -> list[str]:
-    """Names of the linear modules that match a regular expression whole, in model order.
+def matching_modules(base: PreTrainedModel, pattern: str, key: str) -> list[str]:
+    """Names of the linear modules that a pattern matches whole, in model order; "auto" is that of the model's family.
 
-    Raises UserError that names the settings key where the expression is invalid or matches none.
+    Raises UserError that names the settings key where the expression is invalid or matches none, or where a module
+    shares its weight with another one, such as an output layer with the embeddings.
     """
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise UserError(f"{key}: {pattern!r} is not a regular expression: {error}") from None
-    names = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
-    matched = [name for name in names if expression.fullmatch(name)]
-    if not matched:
-        raise UserError(f"{key}: {pattern!r} matches no linear module; {close_names(pattern, names[:40])}")
-    return matched
+    names = choose_modules(linear_modules(base), pattern, key, base.config.model_type)
+    refuse_tied(names, tied_modules(base), key)
+    return names
 
 
 def attach(
@@ -103,9 +115,7 @@ def attach(
     """
     lora_names = matching_modules(base, settings.lora_modules, "lora_modules")
     full_names = matching_modules(base, full_rank_modules, "full_rank_modules") if full_rank_modules else []
-    both = set(lora_names) & set(full_names)
-    if both:
-        raise UserError(f"full_rank_modules: {min(both)} is matched by lora_modules too; a module is trained one way")
+    refuse_both(lora_names, full_names)
     if parent is not None:
         check_modules(base, parent, lora_names, full_names)
         load_full_rank(base, parent)
@@ -142,6 +152,7 @@ def lora_config(
         lora_dropout=dropout,
         target_modules="|".join(re.escape(name) for name in names),
         modules_to_save=full_rank or None,
+        fan_in_fan_out=any(stored_by_columns(base.get_submodule(name)) for name in names),
         task_type=kind,
         base_model_name_or_path=base.name_or_path,
     )
@@ -149,12 +160,19 @@ def lora_config(
 
 def check_modules(base: PreTrainedModel, parent: Stage, lora_names: list[str], full_names: list[str]) -> None:
     """Raises UserError unless the parent was made for this base model and has learnt in the same modules."""
-    linear = {name: module for name, module in base.named_modules() if isinstance(module, nn.Linear)}
+    shapes = linear_modules(base)
     for key, value in parent.tensors.items():
-        name = key.removeprefix("base_model.model.").partition(".lora_")[0].removesuffix(".weight")
-        out, into = linear[name].weight.shape if name in linear else (None, None)
-        fits = value.shape[1] == into if ".lora_A." in key else value.shape[0] == out
-        if not fits or (".lora_" not in key and value.shape[1] != into):
+        name = (
+            key.removeprefix("base_model.model.").partition(".lora_")[0].removesuffix(".weight").removesuffix(".bias")
+        )
+        out, into = shapes.get(name, (None, None))
+        if ".lora_A." in key:
+            fits = value.shape[1] == into
+        elif ".lora_B." in key or key.endswith(".bias"):
+            fits = value.shape[0] == out
+        else:
+            fits = out is not None and value.shape == base.get_submodule(name).weight.shape
+        if not fits:
             raise UserError(f"{parent.folder}: made for another base model: {key} does not fit it")
     learnt = {name.removesuffix(".weight") for name in parent.full_rank}
     for key, own, before in (
@@ -184,7 +202,8 @@ def merges(base: PreTrainedModel, new_lora: bool) -> bool:
 def merge_lora(base: PreTrainedModel, parent: Stage) -> None:
     """Adds a stage's LoRA of all tasks, (alpha / r) B A, to the weights of a base model."""
     for name in parent.lora_modules:
-        W_oi = base.get_submodule(name).weight
+        module = base.get_submodule(name)
+        W_oi = module.weight.mT if stored_by_columns(module) else module.weight
         A_ri, B_or = (
             parent.tensors[f"base_model.model.{name}.lora_{factor}.weight"].to(W_oi.device) for factor in "AB"
         )

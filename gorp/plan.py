@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig
 
 from gorp.adapter import PREFIX, Stage
-from gorp.architectures import read_architecture
+from gorp.architectures import build_base, read_architecture
 from gorp.fake import LiveBytes, fake_model, storage_bytes
 from gorp.gradients import clip_, step_gradients
 from gorp.methods import Method, make_method
-from gorp.models import DTYPES, Adapted, attach
+from gorp.models import Adapted, attach
 from gorp.prompts import Example
 from gorp.settings import TrainSettings
 from gorp.train import backward
@@ -92,12 +92,6 @@ def make_plan(
         between_steps=between_steps,
         at_peak=at_peak,
     )
-
-
-def build_base(config: PretrainedConfig, dtype: str) -> PreTrainedModel:
-    """A model of a config, without weights, as `load_base` gives it: frozen and in eval mode."""
-    kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    return kind.from_config(config, dtype=DTYPES[dtype]).requires_grad_(False).eval()
 
 
 def attach_on_meta(

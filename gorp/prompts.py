@@ -3,11 +3,10 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gorp.errors import UserError
-from gorp.sources import is_local
+from gorp.sources import model_source, tokenizer_problem
 
 if TYPE_CHECKING:  # rendering text needs neither torch nor transformers, and starts without them
     import torch
@@ -57,25 +56,17 @@ def own_instruction(row: dict) -> str:
     return f"{text}\n" if text.strip() else ""
 
 
-def model_source(model: str) -> tuple[str, bool]:
-    """What `from_pretrained` is to load, and whether it is local. Raises UserError if a local folder is not there."""
-    if not is_local(model):
-        return model, False
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"model: {model}: no such folder")
-    return str(folder), True
-
-
 def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a base model, a folder or a hub id, with a padding token. Raises UserError if there is none."""
     from transformers import AutoTokenizer
 
     source, local = model_source(model)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-    except (OSError, ValueError) as error:
-        raise UserError(f"model: {model}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from error
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        reason = tokenizer_problem(source) if local else None
+        reason = reason or str(error).splitlines()[0]
+        raise UserError(f"model: {model}: its tokenizer cannot be loaded: {reason}") from error
     if not tokenizer.is_fast:
         raise UserError(f"model: {model}: its tokenizer has no fast version, which is needed to cut long prompts")
     if tokenizer.pad_token_id is None:

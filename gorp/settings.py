@@ -30,7 +30,7 @@ class TrainSettings:
     lora_r: int = 8
     lora_alpha: float = 32.0
     lora_dropout: float = 0.1
-    lora_modules: str = r".*SelfAttention\.(q|v)"  # regular expression over whole module names
+    lora_modules: str = "auto"  # regular expression over whole module names; auto: see gorp.families
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "micro_batch_size", "max_source_length", "max_target_length", "lora_r"):
@@ -48,7 +48,7 @@ class GorpSettings(TrainSettings):
     """GORP adds the full-rank matrices and the shared gradient space; both off is LoRA alone, the paper's ablation."""
 
     full_rank: bool = True  # train the full-rank matrices
-    full_rank_modules: str = r".*EncDecAttention\.(q|v)"  # regular expression over whole module names
+    full_rank_modules: str = "auto"  # regular expression over whole module names; auto: see gorp.families
     full_rank_lr: float = 1e-5
     projection: str = "std"  # the side of a full-rank matrix that is reduced: std is the smaller one
     rank: int = 8  # k, of the gradient subspace of a full-rank matrix

@@ -102,6 +102,7 @@ def train_stage(
         "base_model": model,
         "base_model_key": key,
         "dtype": dtype,
+        "load_with": {"dtype": dtype, "autocast": None if dtype == "float32" else dtype},
         "parent": parent_digest,
         "rows": len(rows),
         "steps": len(losses),
@@ -120,7 +121,8 @@ def train_stage(
     config = lora_config(base, r, alpha, names, settings.lora_dropout, full)
     config.inference_mode = True
     new_lora = {f"{PREFIX}{name}.weight": parameter for name, parameter in adapted.lora.items()}
-    write_stage(output, config, lora, adapted.full_rank, method.memory(optimizer, memory), info, new_lora)
+    space = method.memory(optimizer, memory)
+    write_stage(output, config, lora, adapted.saved_whole, space, info, new_lora, base.config)
     checkpoint.remove()
     if watch is not None:
         watch.finish()

@@ -11,6 +11,7 @@ from typing import Any
 from gorp.errors import UserError, close_names
 from gorp.orders import kept
 from gorp.settings import SETTINGS, make_settings, used_settings
+from gorp.trainable import Layers, check_trainable
 from gorp.zero_config import read_zero_config
 
 Config = Mapping[str, Any]
@@ -78,10 +79,10 @@ def distinct(config: Config) -> Iterator[tuple[str, str | None, dict[str, Any]]]
                 yield suite, stage, changed
 
 
-def check_trainings(config: Config, processes: int) -> None:
+def check_trainings(config: Config, processes: int, layers: Layers | None = None) -> None:
     """Raises UserError for a setting of any stage, or a variant, that cannot be; the config's DeepSpeed file included.
 
-    processes: of a training, on all its machines.
+    processes: of a training, on all its machines; layers: of the base model, which the settings must fit.
     """
     for name, own in config["variants"].items():
         if name in SETTINGS:
@@ -95,9 +96,10 @@ def check_trainings(config: Config, processes: int) -> None:
     check_overrides(config)
     for suite, stage, _ in distinct(config):
         for name in config["methods"]:
-            settings = training_settings(config, suite, name, stage)
+            made = SETTINGS[variant(config, name)[0]](**training_settings(config, suite, name, stage))
+            if layers is not None:
+                check_trainable(layers, made)
             if config["deepspeed"]:
-                made = SETTINGS[variant(config, name)[0]](**settings)
                 try:
                     read_zero_config(config["deepspeed"], made, config["dtype"], processes)
                 except UserError as error:

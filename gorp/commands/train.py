@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gorp.commands.common import add_common, add_dtype, prepare_torch
 from gorp.errors import UserError
+from gorp.sources import check_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +52,13 @@ def run(args: argparse.Namespace) -> None:
     settings = make_settings(args.method, parse_assignments(args.settings))
     if bool(args.dev) != bool(args.evaluate_every):
         raise UserError("--dev and --evaluate-every: one needs the other")
+    check_model(args.model)
     prepare_torch(args.threads)
+    from gorp.architectures import read_architecture
     from gorp.train import train_stage
+    from gorp.trainable import check_trainable, find_layers
 
+    check_trainable(find_layers(read_architecture(args.model)), settings)
     stage = (args.model, args.data, args.output, args.method, settings, args.seed, args.parent, args.dtype)
     evaluation = None
     if args.evaluate_every:

@@ -115,6 +115,7 @@ def test_stage_info(family, method, chain, tasks, task_rows):
         assert sorted(p.name for p in folder.iterdir()) == sorted([WEIGHTS, CONFIG, SPACE, INFO, FOLDER])
         assert info["tasks"] == list(tasks)[:number]
         assert (info["method"], info["seed"], info["base_model"]) == (method, 7, family.path)
+        assert info["load_with"] == {"dtype": "float32", "autocast": None}
         assert info["parent"] == (parent.digest if parent else None)
         assert info["files"] == {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE, *FILES)}
         assert info["rows"] == len(task_rows[info["tasks"][-1]])
@@ -209,6 +210,27 @@ def test_a_failed_write_leaves_no_stage_that_vouches_for_its_files(copied, micro
     with pytest.raises(UserError, match="no such file"):
         read_stage(copied)
     assert not [p for p in copied.iterdir() if p.name.startswith(".") or p.name.startswith("tmp")]
+
+
+@pytest.mark.parametrize("change", ["lacks a matrix", "has one too many", "has another shape"])
+def test_a_stage_that_stock_peft_does_not_load_is_none(copied, micros, change):
+    stage, base = read_stage(copied), micros["t5"].load()
+    full = [name.removesuffix(".weight") for name in stage.full_rank]
+    config = lora_config(base, 2, 8.0, list(stage.lora_modules), 0.0, full)
+    matrices = dict(stage.full_rank)
+    if change == "lacks a matrix":
+        del matrices[f"{full[0]}.weight"]
+    elif change == "has one too many":
+        matrices["lm_head.weight"] = base.lm_head.weight
+    else:
+        matrices[f"{full[0]}.weight"] = torch.zeros(3, 3)
+    arguments = (config, stage.lora_state(), matrices, {}, stage.info)
+    with pytest.raises(UserError, match=r"adapter_model\.safetensors: stock peft does not load this stage"):
+        write_stage(copied, *arguments, base.config)
+    assert not (copied / INFO).exists()
+    assert not base.lm_head.weight.is_meta
+    write_stage(copied, config, stage.lora_state(), stage.full_rank, {}, stage.info, base.config)
+    assert read_stage(copied).full_rank.keys() == stage.full_rank.keys()
 
 
 def test_empty_bases_survive_the_round_trip(copied, micros):

@@ -1,5 +1,7 @@
 """A frozen base model in bfloat16: what stays exact in it, its training, and its stages."""
 
+import contextlib
+
 import pytest
 import torch
 from peft import PeftModel
@@ -116,6 +118,9 @@ def test_a_written_stage_is_the_model_that_was_trained(family, train, task_rows,
     stock = PeftModel.from_pretrained(load_base(family.path, "bfloat16")[0], str(folder))
     trained, written = (logits(family, model, task_rows["moods"]) for model in (kept[0].model, stock))
     torch.testing.assert_close(written, trained, atol=1e-5, rtol=0)
+    assert read_stage(folder).info["load_with"] == {"dtype": "bfloat16", "autocast": "bfloat16"}
+    monkeypatch.setattr(__name__ + ".autocast", lambda model: contextlib.nullcontext())
+    assert (logits(family, stock, task_rows["moods"]) - trained).abs().max() > 1e-3, "that is what the card is for"
 
 
 def test_a_stage_of_another_dtype_is_refused(micros, train, chain, tasks, tmp_path):

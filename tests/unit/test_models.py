@@ -1,5 +1,6 @@
 """Loading base models, choosing modules, and putting adapters on what a parent stage has learnt."""
 
+import json
 import shutil
 
 import pytest
@@ -21,7 +22,7 @@ def test_a_missing_path_is_refused_without_the_network(path, tmp_path, monkeypat
 
 
 def test_a_folder_without_a_model_is_refused_without_the_network(tmp_path):
-    with pytest.raises(UserError, match=f"model: {tmp_path} cannot be loaded: "):
+    with pytest.raises(UserError, match=f"model: {tmp_path}: the folder has no config.json"):
         load_base(str(tmp_path))
 
 
@@ -30,6 +31,25 @@ def test_a_damaged_weights_file_is_refused(family, tmp_path):
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=f"model: {folder} cannot be loaded: "):
+        load_base(str(folder))
+
+
+CHANGES = {
+    "num_hidden_layers": (3, "layers.2.input_layernorm.weight, and 8"),
+    "vocab_size": (9, "lm_head.weight, and 1"),
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_weights_that_do_not_fit_the_config_are_refused(micros, tmp_path, key):
+    """Else transformers would draw the missing ones at random."""
+    folder = shutil.copytree(micros["llama"].path, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    value, message = CHANGES[key]
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(
+        UserError, match=f"model: {folder}: .* llama in its config.json: .*{message} more, are missing or"
+    ):
         load_base(str(folder))
 
 
@@ -78,11 +98,12 @@ def test_matching_modules(micros):
 
 def test_patterns_match_whole_names_of_linear_modules(micros):
     llama = micros["llama"].load()
-    with pytest.raises(UserError, match=r"lora_modules: 'gate_proj' matches no linear module; "):
+    whole = r"lora_modules: 'gate_proj' matches no linear module; .* whole name: did you mean '\.\*gate_proj'\?"
+    with pytest.raises(UserError, match=whole):
         matching_modules(llama, "gate_proj", "lora_modules")
     with pytest.raises(UserError, match="matches no linear module"):
         matching_modules(llama, r".*\.mlp", "lora_modules")
-    close = r"full_rank_modules: .* matches no linear module; did you mean .*model\.layers\.0\.mlp\.gate_proj"
+    close = r"full_rank_modules: .* matches no linear module; did you mean .*model\.layers\.N\.mlp\.gate_proj \(2\)"
     with pytest.raises(UserError, match=close):
         matching_modules(llama, "model.layers.0.mlp.gate", "full_rank_modules")
     with pytest.raises(UserError, match=r"lora_modules: '\(q' is not a regular expression: "):

@@ -173,7 +173,10 @@ MISTAKES = {
     "an unknown setting": (["--model", "smollm2-135m", "--method", "gorp", "--set", "rnk=2"], "did you mean rank?"),
     "no folder": (["--model", "./nowhere", "--method", "gorp"], "model: ./nowhere: no such folder"),
     "not made": (["--model", "tiny-t5", "--method", "gorp"], "call: gorp base --name tiny-t5 --output"),
-    "modules": (["--model", "smollm2-135m", "--method", "gorp"], "lora_modules: '.*SelfAttention"),
+    "modules": (
+        ["--model", "smollm2-135m", "--method", "gorp", "--set", r"lora_modules=.*SelfAttention\.q"],
+        r"lora_modules: '.*SelfAttention\.q' matches no linear module",
+    ),
     "an unknown suite": (["--preset", "suite.yaml", "--suite", "lang"], "--suite: no suite 'lang'; did you mean long?"),
     "an unknown stage": (["--preset", "suite.yaml", "--stage", "agnws"], "no order of standard has the stage 'agnws'"),
     "a suite of no preset": (["--model", "x", "--method", "gorp", "--suite", "long"], "overrides of a preset; give"),

@@ -30,7 +30,7 @@ def make_project(folder: Path) -> Path:
     shutil.copy(BUNDLED / "instruction_config.json", folder / "data")
     tokenizer = train_tokenizer(texts)
     torch.manual_seed(0)
-    sizes = dict(d_model=16, d_kv=8, num_heads=2, d_ff=16, num_layers=1, num_decoder_layers=1, dropout_rate=0.0)
+    sizes = dict(d_model=32, d_kv=16, num_heads=2, d_ff=16, num_layers=1, num_decoder_layers=1, dropout_rate=0.0)
     ids = dict(pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, decoder_start_token_id=0)
     T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **sizes, **ids)).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")

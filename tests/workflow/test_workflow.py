@@ -34,6 +34,14 @@ PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"][
         ({"deepspeed": "nowhere.json"}, "config: deepspeed: nowhere.json: no such file"),
         ({"prompts": {"instruction": 2}}, "config: prompts: instruction: 2: there are 1 in"),
         ({"run": "ab"}, "config: run: ab is the name of an order"),
+        (
+            {"training": {"rank": 33}},
+            "config: rank: 33 is larger than a side of decoder.block.0.layer.1.EncDecAttention.q, 32 x 32; at most 32",
+        ),
+        (
+            {"training": {"full_rank_modules": r".*gate_proj"}},
+            "config: full_rank_modules: '.*gate_proj' matches no linear module; known are: encoder.block.0.layer.0.Sel",
+        ),
     ],
 )
 def test_a_wrong_config_is_one_message_and_nothing_is_written(project, config, message):

@@ -21,6 +21,7 @@ from gorp.orders import Orders, kept
 from gorp.results import evaluation_tables, order_scores
 from gorp.run_config import check_folders, check_run, checked_config, read_schema, with_defaults
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
+from gorp.trainable import read_layers
 from gorp.transfer import check_source
 from gorp.variants import check_trainings
 from gorp.yaml_files import read_yaml
@@ -67,8 +68,9 @@ def check_config():
         if config["deepspeed"] and not Path(config["deepspeed"]).exists() and (HOME / config["deepspeed"]).exists():
             config["deepspeed"] = str(HOME / config["deepspeed"])
         check_model(config["model"])
+        layers = read_layers(config["model"], Path(".snakemake/gorp"))  # as far as its config.json is here
         check_run(config, orders)
-        check_trainings(config, processes("train") * config["resources"]["train"]["nodes"])
+        check_trainings(config, processes("train") * config["resources"]["train"]["nodes"], layers)
     except UserError as error:
         raise WorkflowError("\n".join(f"config: {line}" for line in str(error).splitlines())) from None
     if workflow.is_main_process and orders.warning():
