@@ -226,10 +226,10 @@ def test_a_stage_that_stock_peft_does_not_load_is_none(copied, micros, change):
         matrices[f"{full[0]}.weight"] = torch.zeros(3, 3)
     arguments = (config, stage.lora_state(), matrices, {}, stage.info)
     with pytest.raises(UserError, match=r"adapter_model\.safetensors: stock peft does not load this stage"):
-        write_stage(copied, *arguments, base.config)
+        write_stage(copied, *arguments, architecture=base.config)
     assert not (copied / INFO).exists()
     assert not base.lm_head.weight.is_meta
-    write_stage(copied, config, stage.lora_state(), stage.full_rank, {}, stage.info, base.config)
+    write_stage(copied, config, stage.lora_state(), stage.full_rank, {}, stage.info, architecture=base.config)
     assert read_stage(copied).full_rank.keys() == stage.full_rank.keys()
 
 

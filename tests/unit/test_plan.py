@@ -172,7 +172,6 @@ MISTAKES = {
     "an unknown method": (["--model", "smollm2-135m", "--method", "grop"], "no method 'grop'; did you mean gorp?"),
     "an unknown setting": (["--model", "smollm2-135m", "--method", "gorp", "--set", "rnk=2"], "did you mean rank?"),
     "no folder": (["--model", "./nowhere", "--method", "gorp"], "model: ./nowhere: no such folder"),
-    "not made": (["--model", "tiny-t5", "--method", "gorp"], "call: gorp base --name tiny-t5 --output"),
     "modules": (
         ["--model", "smollm2-135m", "--method", "gorp", "--set", r"lora_modules=.*SelfAttention\.q"],
         r"lora_modules: '.*SelfAttention\.q' matches no linear module",
