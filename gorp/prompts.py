@@ -67,6 +67,8 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
         reason = tokenizer_problem(source) if local else None
         reason = reason or str(error).splitlines()[0]
         raise UserError(f"model: {model}: its tokenizer cannot be loaded: {reason}") from error
+    if len(tokenizer) == len(tokenizer.all_special_ids):  # transformers makes an empty one where there are no files
+        raise UserError(f"model: {model}: its tokenizer cannot be loaded: {tokenizer_problem(source) or 'it is empty'}")
     if not tokenizer.is_fast:
         raise UserError(f"model: {model}: its tokenizer has no fast version, which is needed to cut long prompts")
     if tokenizer.pad_token_id is None:

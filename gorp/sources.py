@@ -60,10 +60,10 @@ def model_source(model: str) -> tuple[str, bool]:
 
 
 def tokenizer_problem(folder: str) -> str | None:
-    """Why a tokenizer that could not be loaded from a folder could not, where its files tell."""
+    """Why a tokenizer cannot be loaded from a folder, where its files tell, after an attempt failed."""
     there = [name for name in TOKENIZERS if (Path(folder) / name).is_file()]
     if not there:
-        return f"there is none in the folder: {', '.join(TOKENIZERS[:-1])} or {TOKENIZERS[-1]}"
+        return f"the folder has none: {', '.join(TOKENIZERS[:-1])} or {TOKENIZERS[-1]}"
     if not there[0].endswith(".model"):
         return f"{there[0]} cannot be read; is it whole?" if there[0] == "tokenizer.json" else None
     missing = [name for name in READERS if not installed(name)]

@@ -43,7 +43,8 @@ def read_config(source: Path | str, name: str) -> PretrainedConfig:
     except (OSError, ValueError) as error:
         if "trust_remote_code" in str(error):
             raise UserError(f"model: {name} comes with code of its own, which is not run here") from None
-        raise UserError(f"model: the config of {name} cannot be read: {str(error).splitlines()[0]}") from error
+        where = "" if isinstance(source, Path) else "it is no folder here; from the hub: "
+        raise UserError(f"model: the config of {name} cannot be read: {where}{str(error).splitlines()[0]}") from error
     config._name_or_path = name
     return config
 
