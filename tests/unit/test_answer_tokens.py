@@ -12,7 +12,7 @@ from gorp.decode import Batch, label_log_likelihoods
 from gorp.files import read_jsonl, write_jsonl
 from gorp.models import load_base
 from gorp.predict import predict
-from gorp.prompts import answer_ids, load_tokenizer, render, tokenize
+from gorp.prompts import PROMPT_END, answer_ids, load_tokenizer, render, tokenize
 from gorp.shots import drop_shots, without_first_shot
 from gorp.train import train_stage
 
@@ -98,6 +98,7 @@ def test_prompt_and_answer_are_the_tokens_of_the_whole_text(tokenizers, name):
     for row, example in zip(rows, tokenize(rows, tokenizer, 512, 50, decoder_only=True), strict=True):
         whole = tokenizer(f"{row['source']} {row['target']}")["input_ids"]
         expected = [*whole, tokenizer.eos_token_id] if name != "eos" else whole
+        assert row["source"].endswith(PROMPT_END)
         assert example.source + example.target == expected, row["target"]
         assert example.source.count(tokenizer.bos_token_id) == (name != "gpt2")
         assert (example.source + example.target).count(tokenizer.eos_token_id) == 1
