@@ -109,7 +109,8 @@ class Watch:
         self.model, self.tokenizer, self.settings = adapted.model, tokenizer, settings
         self.tasks, self.due, self.output, self.whole = tasks, due, output, whole
         self.device = next(iter(adapted.trained.values())).device
-        self.examples = [tokenize(rows, tokenizer, settings.max_source_length) for rows in tasks]
+        decoder_only = not adapted.model.config.is_encoder_decoder
+        self.examples = [tokenize(rows, tokenizer, settings.max_source_length, None, decoder_only) for rows in tasks]
         partial = output / PARTIAL
         self.table = read_jsonl(partial) if partial.is_file() else []
 

@@ -16,7 +16,7 @@ from gorp.errors import UserError
 from gorp.files import write_jsonl
 from gorp.models import autocast, load_base
 from gorp.progress import Progress
-from gorp.prompts import tokenize
+from gorp.prompts import answer_ids, tokenize
 
 COPIED = ("task", "group", "id", "labels", "target", ROWS)  # of a row, to its prediction
 
@@ -93,7 +93,8 @@ def generate(
     The batches are dealt out to the processes, and are the same for any number of them: so are the answers. Unless they
     are `shared`, each process does them all. `quiet` shows no progress.
     """
-    sources = [tuple(example.source) for example in tokenize(rows, tokenizer, max_source_length)]
+    examples = tokenize(rows, tokenizer, max_source_length, decoder_only=not model.config.is_encoder_decoder)
+    sources = [tuple(example.source) for example in examples]
     prompts = [(source, tuple(row["labels"])) for source, row in zip(sources, rows, strict=True)]
     dealt = list(batches(prompts, batch_tokens, max_new_tokens))
     rank, size = (distributed.rank(), distributed.size()) if shared else (0, 1)
@@ -135,8 +136,7 @@ def answer(
     prompts = Batch(model, [source for source, _ in batch], tokenizer.pad_token_id)
     found, sure = [{} for _ in batch], [True] * len(batch)
     if label_likelihood and labels:
-        ids = tokenizer(list(labels), add_special_tokens=False)["input_ids"]
-        numbers, sure = likeliest(prompts, [[*label, tokenizer.eos_token_id] for label in ids])
+        numbers, sure = likeliest(prompts, answer_ids(tokenizer, labels, not prompts.has_encoder))
         found = [{"likeliest_label": labels[number]} for number in numbers]
     tokens, decided = greedy(prompts, max_new_tokens, tokenizer.eos_token_id)
     texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)

@@ -1,11 +1,11 @@
 """From a benchmark row to text, and from text to padded tensors for both model families."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gorp.errors import UserError
+from gorp.shots import CHUNK, drop_shots
 from gorp.sources import model_source, tokenizer_problem
 
 if TYPE_CHECKING:  # rendering text needs neither torch nor transformers, and starts without them
@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # rendering text needs neither torch nor transformers, and st
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 IGNORED = -100  # label of positions that the loss leaves out, as torch's cross_entropy has it
+PROMPT_END = "\nAnswer:"  # of what `render` makes; an answer follows after a space
 
 
 def render(
@@ -89,65 +90,81 @@ def tokenize(
     tokenizer: "PreTrainedTokenizerBase",
     max_source_length: int,
     max_target_length: int | None = None,
+    decoder_only: bool = False,
 ) -> list[Example]:
     """Tokenises rendered rows; a source over `max_source_length` tokens loses examples, then the end of its *sentence*.
 
-    The instruction, the options and the closing `Answer:` stay whole. Raises UserError where they alone do not fit,
+    The instruction, the options and the closing `Answer:` stay whole. A source is read alone, so that its ids are the
+    same in training and in prediction; see `answer_ids` for the target. Raises UserError where what stays does not fit,
     or a target has more than `max_target_length` tokens (None: no limit) with its end-of-sequence token.
     """
     rows = drop_shots(rows, tokenizer, max_source_length)
-    sources = tokenizer([row["source"] for row in rows], return_offsets_mapping=True)
-    targets = tokenizer([row["target"] for row in rows], add_special_tokens=False)["input_ids"]
+    targets = answer_ids(tokenizer, [row["target"] for row in rows], decoder_only)
     examples = []
-    for row, ids, offsets, target in zip(rows, sources["input_ids"], sources["offset_mapping"], targets, strict=True):
-        excess = len(ids) - max_source_length
-        if excess > 0:
-            ids = cut_sentence(ids, offsets, row["sentence_at"], excess)
-            if len(ids) > max_source_length:
-                raise UserError(
-                    f"max_source_length: {max_source_length} tokens do not hold the instruction and the options of "
-                    f"{row['task']}; raise it to at least {len(ids)}"
-                )
-        target = [*target, tokenizer.eos_token_id]
-        if max_target_length is not None and len(target) > max_target_length:
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        sources = tokenizer([row["source"] for row in part], return_offsets_mapping=True)
+        for row, ids, offsets in zip(part, sources["input_ids"], sources["offset_mapping"], strict=True):
+            if decoder_only and ids[-1] == tokenizer.eos_token_id:
+                ids = ids[:-1]  # put there by the tokenizer; the text goes on with the answer
+            examples.append(Example(fitting(row, ids, offsets, max_source_length), targets[len(examples)]))
+    for row, example in zip(rows, examples, strict=True):
+        if max_target_length is not None and len(example.target) > max_target_length:
             raise UserError(
                 f"max_target_length: the target {shortened(row['target'])!r} of {row['task']}, row {row['id'] + 1}, "
-                f"has {len(target)} tokens, over the limit of {max_target_length}; raise it, or shorten the row"
+                f"has {len(example.target)} tokens, over the limit of {max_target_length}; raise it, or shorten the row"
             )
-        examples.append(Example(ids, target))
     return examples
+
+
+def answer_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], decoder_only: bool) -> list[list[int]]:
+    """The token ids of answers, each with the end-of-sequence token last.
+
+    The decoder of an encoder-decoder model starts with the answer: its ids are those of the text alone. A decoder-only
+    model reads `prompt + " " + answer` as one text, and the ids are those of its second part, with the space. They are
+    the same after every prompt: on either side of a place that no token crosses, BPE finds what it finds for that side
+    alone. Where a token would cross, the ids are those of `" " + answer` by itself: a prompt is read before its answer
+    is known, and must not depend on it.
+    """
+    distinct = list(dict.fromkeys(texts))
+    ids = continuations(tokenizer, distinct) if decoder_only else plain_ids(tokenizer, distinct)
+    known = dict(zip(distinct, ids, strict=True))
+    return [[*known[text], tokenizer.eos_token_id] for text in texts]
+
+
+def continuations(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
+    """The token ids of `" " + text` after the end of a prompt, for each text."""
+    before, *wholes = plain_ids(tokenizer, [PROMPT_END, *(f"{PROMPT_END} {text}" for text in texts)])
+    end = len(before)
+    ids = {text: whole[end:] for text, whole in zip(texts, wholes, strict=True) if whole[:end] == before}
+    crossed = [text for text in texts if text not in ids]
+    if crossed:
+        puts_space = tokenizer.tokenize("a") != ["a"]  # before a text that stands alone
+        ids |= zip(crossed, plain_ids(tokenizer, crossed if puts_space else [f" {t}" for t in crossed]), strict=True)
+    return [ids[text] for text in texts]
+
+
+def plain_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
+    """The token ids of texts, without special tokens."""
+    return tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+
+
+def fitting(row: dict, ids: list[int], offsets: list[tuple[int, int]], limit: int) -> list[int]:
+    """The ids of a row's source, cut to `limit` tokens. Raises UserError where the sentence alone cannot give way."""
+    if len(ids) <= limit:
+        return ids
+    ids = cut_sentence(ids, offsets, row["sentence_at"], len(ids) - limit)
+    if len(ids) > limit:
+        raise UserError(
+            f"max_source_length: {limit} tokens do not hold the instruction and the options of "
+            f"{row['task']}; raise it to at least {len(ids)}"
+        )
+    return ids
 
 
 def shortened(text: str, limit: int = 60) -> str:
     """The beginning of a text, for a message."""
     return text if len(text) <= limit else f"{text[:limit]}..."
-
-
-def drop_shots(rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", limit: int) -> list[dict]:
-    """The rows; one over `limit` tokens without the first of its examples, and so on until it fits or has none left.
-
-    An example goes as a whole: half a one would show a wrong form. How many rows lost examples is said on stderr.
-    """
-    rows = list(rows)
-    pending = [i for i, row in enumerate(rows) if row.get("shots_at")]
-    full, lost = len(pending), set()
-    while pending:
-        lengths = [len(ids) for ids in tokenizer([rows[i]["source"] for i in pending])["input_ids"]]
-        pending = [i for i, n in zip(pending, lengths, strict=True) if n > limit and rows[i]["shots_at"]]
-        lost.update(pending)
-        for i in pending:
-            rows[i] = without_first_shot(rows[i])
-    if lost:
-        print(f"{len(lost)} of {full} prompts lost examples to the limit of {limit} tokens", file=sys.stderr)
-    return rows
-
-
-def without_first_shot(row: dict) -> dict:
-    """A rendered row without the first of its examples; the spans move with the text."""
-    (start, end), *others = row["shots_at"]
-    moved = [[a - (end - start), b - (end - start)] for a, b in (row["sentence_at"], *others)]
-    source = row["source"][:start] + row["source"][end:]
-    return {**row, "source": source, "sentence_at": moved[0], "shots_at": moved[1:]}
 
 
 def cut_sentence(ids: list[int], offsets: list[tuple[int, int]], span: Sequence[int], excess: int) -> list[int]:

@@ -71,7 +71,8 @@ def train_stage(
     adapted = attach(base, settings, method.full_rank_modules, before, method.new_lora, zero)
     memory = before.gradient_space if before else {}
     optimizer = method.optimizer(adapted, memory)
-    examples = tokenize(rows, tokenizer, settings.max_source_length, settings.max_target_length)
+    limits = settings.max_source_length, settings.max_target_length
+    examples = tokenize(rows, tokenizer, *limits, decoder_only=not base.config.is_encoder_decoder)
     parent_digest = before.digest if before else None
     depends_on = {
         **{"model": key, "commit": getattr(base.config, "_commit_hash", None), "dtype": dtype},
