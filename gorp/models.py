@@ -65,8 +65,8 @@ def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreT
     not as `gorp base` made it.
     """
     source, local = model_source(model)
-    check_model(model)
     check_digests(source)
+    check_model(model)
     try:
         config = read_config(Path(source) if local else source, model)
         kind = model_class(config, model)

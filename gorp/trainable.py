@@ -94,13 +94,13 @@ def read_layers(model: str, cache: Path) -> Layers | None:
     file = config_file(model)
     if file is None:
         return None
-    parts = [model.encode(), file.read_bytes(), importlib.metadata.version("transformers").encode()]
+    parts = [file.read_bytes(), importlib.metadata.version("transformers").encode()]
     parts += [(PACKAGE / name).read_bytes() for name in CODE]
     kept = cache / f"{hashlib.sha256(b'|'.join(parts)).hexdigest()[:16]}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
         return Layers(**json.loads(kept.read_text(encoding="utf-8")))
     layers = find_or_refuse(model, file) if "torch" in sys.modules else find_layers_apart(model, file)
-    if layers is not None:
+    if layers is not None and not layers.refused:  # which names the model
         with contextlib.suppress(OSError):  # a folder that cannot be written costs time alone
             cache.mkdir(parents=True, exist_ok=True)
             write_json(kept, dataclasses.asdict(layers))
