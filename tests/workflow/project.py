@@ -1,5 +1,6 @@
 """A project small enough for real runs in the tests."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 from gorp.benchmark import BUNDLED
 from gorp.embedded import train_tokenizer
 from gorp.files import write_json
+from gorp.trainable import read_layers
 
 ORDERS = {"short": {"ab": ["amazon", "agnews"], "abc": ["amazon", "agnews", "yahoo"]}}
 
@@ -34,6 +36,8 @@ def make_project(folder: Path) -> Path:
     ids = dict(pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, decoder_start_token_id=0)
     T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **sizes, **ids)).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
+    with contextlib.chdir(folder):  # as the first call would find them, seconds later
+        read_layers("./model", Path(".snakemake/gorp"))
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     config |= {"run": "test", "model": "./model", "benchmark": "data", "orders": ORDERS}
     config["training"] |= {"epochs": 1, "batch_size": 4, "rank": 4}
