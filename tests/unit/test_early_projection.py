@@ -6,11 +6,18 @@ import pytest
 import torch
 from matrices import orthonormal, random
 
+from gorp import projection
 from gorp.optimizer import GorpAdamW
 from gorp.projection import PROJECTIONS, subspace
 
 PASSES = 4
 SHAPES = {"a": (3, 8), "b": (12, 7), "c": (7, 12), "d": (40, 30), "e": (6, 4, 5)}  # of d the subspace is iterated
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_small(monkeypatch):
+    """Subspaces of small matrices are iterated too, where the rank lets them."""
+    monkeypatch.setattr(projection, "SMALL", 0)
 
 
 def make(early, **options):
@@ -48,7 +55,7 @@ def test_projected_early_or_late_is_the_same_to_rounding(name, options):
             optimizer.zero_grad()
         for key, expected in late[0].items():
             distance = (early[0][key] - expected).detach().abs().max()
-            assert distance <= 1e-6 * expected.detach().abs().max(), (step, key)
+            assert distance <= 2e-6 * expected.detach().abs().max(), (step, key)
 
 
 @pytest.mark.parametrize("stagger", [False, True])
