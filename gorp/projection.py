@@ -13,9 +13,10 @@ from torch import Tensor
 
 SMALL = 128  # a matrix whose smaller side is no longer gets an exact SVD, which takes a millisecond there
 OVERSAMPLING = 8  # directions iterated beside the k asked for: the last of them converge slowly
-FEWEST, MOST = 2, 24  # rounds of subspace iteration; one alone may miss what its start does not know
+FEWEST, MOST = 2, 32  # rounds of subspace iteration; one alone may miss what its start does not know
 LEFT = 0.003  # rounds go on while more than this part of the energy is expected to come
-ROUNDING = 1e-5  # a gain of no larger part of the energy may be rounding
+SLOWEST = 0.9  # the largest ratio of two gains that is believed: they may not shrink at all for a round
+ROUNDING = 3e-6  # a singular value that grows by no larger part of the first may have grown by rounding
 
 # The modes that each projection reduces. "full" of a matrix takes both sides, of a tensor all modes: a Tucker
 # decomposition, truncated in each mode by its own singular vectors (HOSVD).
@@ -86,11 +87,11 @@ def iterate(G_wn: Tensor, Q_nl: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """About the leading l singular values and right singular vectors (as rows, [l, n]), from any l directions.
 
     Subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4). A round has two halves, G Q and G^T Y, and the
-    energy of the leading k directions grows with each. Rounds go on until it has `settled`, at most `MOST`.
+    leading k singular values grow with each. Rounds go on until they have `settled`, at most `MOST`.
     """
     halves = []  # the k leading singular values after each
     for number in range(1, MOST + 1):
-        Y_wl = G_wn @ Q_nl
+        Y_wl = down(G_wn, {1: Q_nl})
         if number == 1 and not is_finite(Y_wl):  # as it is where an entry of G is not, and smaller to look through
             require_finite(G_wn)
         Y_wl, R_ll = torch.linalg.qr(Y_wl)
@@ -107,14 +108,15 @@ def iterate(G_wn: Tensor, Q_nl: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def settled(first_k: Tensor, second_k: Tensor, third_k: Tensor) -> bool:
     """Whether little energy is to come, from the leading singular values after each of three halves of a round.
 
-    The energy is the sum of their squares. Its gains shrink about geometrically: with q the ratio of the last two,
-    last * q / (1 - q) is to come. Where they do not shrink, directions are only just coming up.
+    A direction's energy is the square of its singular value. Its gains shrink about geometrically: with q the ratio of
+    the last two, last * q / (1 - q) is to come. The mean is over directions, each as a part of its own energy, for Adam
+    makes weak ones count as much as strong ones.
     """
-    largest = third_k[0].clamp(min=torch.finfo(third_k.dtype).tiny)  # squares could overflow
-    first, second, third = ((sigma_k / largest).square().sum() for sigma_k in (first_k, second_k, third_k))
-    before, last = second - first, third - second
-    shrinks = (before > last) & (last.square() <= LEFT * third * (before - last))
-    return bool(shrinks | (last <= ROUNDING * third))
+    first, second = (first_k / third_k).square(), (second_k / third_k).square()
+    before, last = second - first, 1 - second
+    to_come = last.square() / torch.maximum(before - last, (1 / SLOWEST - 1) * last)
+    rounding = third_k - second_k <= ROUNDING * third_k[0]
+    return bool(torch.where(rounding, 0.0, to_come).mean() <= LEFT)
 
 
 def require_finite(G: Tensor) -> None:
