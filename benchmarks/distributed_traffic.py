@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gorp import distributed
 from gorp.optimizer import GorpAdamW
+from gorp.reduced import whole_gradient
 
 SIZE, LAYERS, RANK, PERIOD, PASSES = 768, 24, 8, 10, 2
 
@@ -57,7 +58,8 @@ def watch(model: nn.Module, reduced) -> list[int]:
     seen = []
 
     def note(*_):
-        storages = {p.grad.untyped_storage() for p in model.parameters() if p.grad is not None}
+        whole = [whole_gradient(p) for p in model.parameters()]
+        storages = {gradient.untyped_storage() for gradient in whole if gradient is not None}
         seen.append(sum(storage.nbytes() for storage in storages) + sum(R.nbytes for R in reduced()))
 
     for parameter in model.parameters():

@@ -187,8 +187,8 @@ def read_split(task: Task, split: str, labels: Sequence[str] | None) -> list[dic
     Generation rows come with `label` (the output) and `sentence` (the input) added, and with an instruction or an input
     that is missing as "". Raises UserError that names the file and the row (counted from 1) for the first of
     `split_problems`, or if the task does not fit generation rows. Rows labelled `-` are what the official MNLI has
-    where annotators did not agree; no model can answer them, but dropping them would change the published test set:
-    they are kept.
+    where annotators did not agree. Only the answer `-` matches one, which is no option of its prompt; but dropping them
+    would change the published test set: they are kept.
     """
     path = task.file(split)
     rows = read_rows(path)

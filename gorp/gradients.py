@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gorp.optimizer import GorpAdamW, check_finite
+from gorp.projection import is_finite
 
 
 def step_gradients(optimizer: torch.optim.Optimizer, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Gradients by parameter name, which may be changed in place: reduced ones where the optimizer has subspaces."""
-    if isinstance(optimizer, GorpAdamW):
-        return optimizer.reduce()
+    reduce = getattr(optimizer, "reduce", None)  # GorpAdamW's
+    if reduce is not None:
+        return reduce()
     return {name: parameter.grad for name, parameter in trained.items() if parameter.grad is not None}
 
 
@@ -31,3 +32,9 @@ def clip_(gradients: Mapping[str, Tensor], max_norm: float, step: int) -> Tensor
     factor = (max_norm / (norm + 1e-6)).clamp(max=1.0).nan_to_num(1.0)  # a NaN stays where it is
     torch._foreach_mul_(list(gradients.values()), factor)
     return norm
+
+
+def check_finite(name: str, gradient: Tensor, step: int) -> None:
+    """Raises FloatingPointError that names the parameter and the step unless every entry is finite."""
+    if not is_finite(gradient):
+        raise FloatingPointError(f"{name}, step {step}: the gradient is not finite")

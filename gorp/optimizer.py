@@ -8,7 +8,10 @@ from torch import Tensor
 
 from gorp import distributed
 from gorp import projection as pr
-from gorp.projection import PROJECTIONS, basis_mode, down, full_precision, is_finite, remove
+from gorp.gradients import check_finite, clip_
+from gorp.parameters import as_group, as_groups, check_basis, check_group, check_saved
+from gorp.projection import PROJECTIONS, basis_mode, down, full_precision, remove
+from gorp.reduced import ReducedGradient, whole_gradient
 
 
 class GorpAdamW(torch.optim.Optimizer):
@@ -27,10 +30,12 @@ class GorpAdamW(torch.optim.Optimizer):
     and is taken out of G before that mode's P is chosen, so that S^T dW = 0 holds by itself.
 
     A gradient of accumulated backward passes is `p.grad`, as ever; after `project_early` it is reduced as soon as a
-    backward pass has made it, and dropped. The state holds tensors and numbers only.
+    backward pass has made it, and dropped: clip with `clip_grad_norm_` then, for torch's function refuses to. The state
+    holds tensors and numbers only.
 
     Args:
-        named_parameters: (name, parameter) pairs, or groups {"params": pairs, ...options}; float32.
+        named_parameters: (name, parameter) pairs, as of `model.named_parameters()`, or groups {"params": pairs,
+            ...options}; float32, none of them frozen.
         bases: orthonormal S_wm by parameter name, as `gradient_space` returned them after the task before.
         lr, betas, eps, weight_decay: as in torch.optim.AdamW, but no decay by default.
         projection: the modes that are reduced (`gorp.projection.PROJECTIONS`); where `rank` is None none is, and the
@@ -45,6 +50,7 @@ class GorpAdamW(torch.optim.Optimizer):
             projects the gradient alone.
 
     Raises:
+        TypeError: parameters come without names, or in another form.
         ValueError: a parameter cannot be projected as asked, a basis names none of them, or an option is out of range.
         FloatingPointError: in `step`, a gradient is not finite (on a GPU, one whose subspace is due); the message names
             the parameter and the step.
@@ -71,15 +77,14 @@ class GorpAdamW(torch.optim.Optimizer):
         options = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, projection=projection, rank=rank)
         options |= dict(refresh_every=refresh_every, stagger=stagger, exact_svd=exact_svd, turn_moments=turn_moments)
         options |= dict(scale=scale, project_update=project_update)
-        super().__init__(named_parameters, options)
-        self.complete, self._shared = True, False  # see `project_early`
+        super().__init__(as_groups(named_parameters), options)
+        self.complete, self._early, self._shared = True, False, False  # see `project_early`
         self._reduced: dict[Tensor, Tensor] = {}  # gradients of the step under way, already in their subspaces
         bases = dict(bases or {})
         for group, name, parameter in self._named():
-            check_options(group)
             basis = bases.pop(name, None)
-            check_parameter(name, parameter, group, basis)
             if basis is not None:
+                check_basis(name, parameter, group, basis)
                 # a copy, since products depend in their last bits on where a file put the tensor in memory
                 self.state[parameter]["basis"] = basis.to(parameter.device, torch.float32, copy=True)
         if bases:
@@ -90,8 +95,22 @@ class GorpAdamW(torch.optim.Optimizer):
             for name, parameter in zip(group["param_names"], group["params"], strict=True):
                 yield group, name, parameter
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds a group {"params": (name, parameter) pairs, ...options}. Raises as the class does."""
+        group = as_group(param_group)
+        check_group({**self.defaults, **group}, {name: parameter for _, name, parameter in self._named()})
+        super().add_param_group(group)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from a state that a GorpAdamW of the same parameters saved. Raises ValueError for any other one."""
+        check_saved(state_dict, self.param_groups)
+        super().load_state_dict(state_dict)
+
     def project_early(self) -> None:
         """From now on a gradient to be projected is reduced and dropped while the backward pass goes on.
+
+        No whole gradient is left to be clipped: call `clip_grad_norm_` of the optimizer. In `p.grad` stands a
+        `ReducedGradient`, so that torch's functions, and accelerate's, raise RuntimeError rather than pass over it.
 
         Reduced gradients are summed up over the backward passes of a step; projecting is linear, so the result is the
         same to rounding. A subspace that is due needs the whole gradient: set `complete` to False for all backward
@@ -101,12 +120,17 @@ class GorpAdamW(torch.optim.Optimizer):
         summed up over them. Where a subspace is due, `reduce` itself sums up the whole gradient; the subspace is that
         of process 0.
         """
-        self._shared = distributed.size() > 1
+        self._early, self._shared = True, distributed.size() > 1
         for group, name, parameter in self._named():
             if group["rank"] is not None:
+                parameter.register_hook(lambda _, parameter=parameter: self._make_room(parameter))
                 parameter.register_post_accumulate_grad_hook(
                     lambda parameter, name=name: self._reduce_early(name, parameter)
                 )
+
+    def _make_room(self, parameter: Tensor) -> None:
+        """Takes away the mark of a gradient that was reduced: none can be added to it, nor can a model with it move."""
+        parameter.grad = whole_gradient(parameter)
 
     def _reduce_early(self, name: str, parameter: Tensor) -> None:
         group = next(group for group, _, other in self._named() if other is parameter)  # loading a state replaces it
@@ -144,6 +168,8 @@ class GorpAdamW(torch.optim.Optimizer):
             R.zero_()  # process 0 brings the sum
         earlier = self._reduced.get(parameter)
         self._reduced[parameter] = R if earlier is None else earlier.add_(R)
+        if self._early:
+            parameter.grad = ReducedGradient(parameter, name)
 
     def reduce(self) -> dict[str, Tensor]:
         """The gradients of this step by parameter name as `step` will use them: in their subspaces where there is one.
@@ -152,15 +178,25 @@ class GorpAdamW(torch.optim.Optimizer):
         """
         gradients = {}
         for group, name, parameter in self._named():
-            if group["rank"] is not None and parameter.grad is not None:
+            if group["rank"] is not None and whole_gradient(parameter) is not None:
                 self._reduce(group, name, parameter)
-            gradient = self._reduced.get(parameter, parameter.grad)
+            gradient = self._reduced.get(parameter, whole_gradient(parameter))
             if gradient is not None:
                 gradients[name] = gradient
         return gradients
 
+    def clip_grad_norm_(self, max_norm: float) -> Tensor:
+        """Clips the gradients of this step as they are `reduce`d (`gorp.gradients.clip_`); returns their norm before.
+
+        Call it after a step's last backward pass; of many processes, after what `reduce` returns is summed up.
+        """
+        done = (int(self.state[parameter].get("step", 0)) for _, _, parameter in self._named())
+        return clip_(self.reduce(), max_norm, max(done) + 1)
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops the gradients, the reduced ones too."""
+        for _, _, parameter in self._named():
+            self._make_room(parameter)
         super().zero_grad(set_to_none)
         self._reduced.clear()
 
@@ -181,6 +217,7 @@ class GorpAdamW(torch.optim.Optimizer):
                 check_finite(name, gradients[name], int(self.state[parameter].get("step", 0)) + 1)
         for group, name, parameter in named:
             update(parameter, gradients[name], self.state[parameter], group)
+            self._make_room(parameter)
         self._reduced.clear()
         return loss
 
@@ -256,36 +293,3 @@ def adam_step(
     exp_avg_sq.mul_(betas[1]).addcmul_(R, R, value=1 - betas[1])
     denominator = exp_avg_sq.sqrt().div_((1 - betas[1] ** step) ** 0.5).add_(eps)
     return exp_avg.div(denominator).div_(1 - betas[0] ** step)
-
-
-def check_finite(name: str, gradient: Tensor, step: int) -> None:
-    """Raises FloatingPointError that names the parameter and the step unless every entry is finite."""
-    if not is_finite(gradient):
-        raise FloatingPointError(f"{name}, step {step}: the gradient is not finite")
-
-
-def check_options(group: Mapping[str, Any]) -> None:
-    """Raises ValueError for an option of a parameter group that is out of range."""
-    for key, valid in (
-        ("lr", group["lr"] >= 0),
-        ("betas", all(0 <= beta < 1 for beta in group["betas"])),
-        ("eps", group["eps"] > 0),
-        ("weight_decay", group["weight_decay"] >= 0),
-        ("projection", group["projection"] in PROJECTIONS),
-        ("rank", group["rank"] is None or group["rank"] >= 1),
-        ("refresh_every", group["refresh_every"] >= 1),
-    ):
-        if not valid:
-            raise ValueError(f"{key}: {group[key]} is out of range")
-
-
-def check_parameter(name: str, parameter: Tensor, group: Mapping[str, Any], basis: Tensor | None) -> None:
-    """Raises ValueError unless a parameter can be trained with the options and the basis it was given."""
-    if parameter.dtype != torch.float32:
-        raise ValueError(f"{name}: expected float32, got {parameter.dtype}: small steps are lost in fewer bits")
-    if parameter.dim() < 2 and (group["rank"] is not None or basis is not None):
-        raise ValueError(f"{name}: expected two or more dimensions, got {parameter.dim()}: it has no subspace")
-    if basis is not None:
-        size = parameter.shape[basis_mode(parameter.shape, PROJECTIONS[group["projection"]](parameter.shape))]
-        if basis.dim() != 2 or basis.shape[0] != size:
-            raise ValueError(f"{name}: expected a basis [{size}, directions], got {list(basis.shape)}")

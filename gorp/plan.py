@@ -25,6 +25,7 @@ from gorp.gradients import clip_, step_gradients
 from gorp.methods import Method, make_method
 from gorp.models import Adapted, attach
 from gorp.prompts import Example
+from gorp.reduced import whole_gradient
 from gorp.settings import TrainSettings
 from gorp.train import backward
 
@@ -192,7 +193,7 @@ def parts_of(
     states = list(optimizer.state.values())
     bases = [state["basis"] for state in states if "basis" in state]
     state = tree_leaves([{key: value for key, value in state.items() if key != "basis"} for state in states])
-    gradients = [p.grad for p in adapted.trained.values() if p.grad is not None]
+    gradients = [whole_gradient(p) for p in adapted.trained.values() if whole_gradient(p) is not None]
     return {
         "gradients": [*gradients, *getattr(optimizer, "_reduced", {}).values()],
         "optimizer_state": [tensor for tensor in state if isinstance(tensor, Tensor)],

@@ -11,8 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+SMALL = 128  # a matrix whose smaller side is no longer gets an exact SVD, which takes a millisecond there
 OVERSAMPLING = 8  # directions iterated beside the k asked for: the last of them converge slowly
-ITERATIONS = 2  # from random directions; one is enough from a subspace a few steps old
+FEWEST, MOST = 2, 32  # rounds of subspace iteration; one alone may miss what its start does not know
+LEFT = 0.003  # rounds go on while more than this part of the energy is expected to come
+SLOWEST = 0.9  # the largest ratio of two gains that is believed: they may not shrink at all for a round
+ROUNDING = 3e-6  # a singular value that grows by no larger part of the first may have grown by rounding
 
 # The modes that each projection reduces. "full" of a matrix takes both sides, of a tensor all modes: a Tucker
 # decomposition, truncated in each mode by its own singular vectors (HOSVD).
@@ -56,35 +60,63 @@ def unfold(G: Tensor, mode: int) -> Tensor:
 def subspace(G_wn: Tensor, k: int, start_nk: Tensor | None = None, exact: bool = False) -> Tensor:
     """The leading k right singular vectors P_nk of a gradient (fp32, orthonormal columns; section 3.2 of the paper).
 
-    By subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4) from `start_nk`, such as the subspace before,
-    and random directions, always the same ones; `exact`, or where the matrix is small, by a full SVD. k is capped at
-    min(w, n). Directions whose singular value is rounding alone become zero columns: Adam would divide their noise up
-    to steps of full size. Raises ValueError if the gradient is not finite, before a decomposition meets it.
+    By subspace iteration from `start_nk`, such as the subspace before, and random directions, always the same ones;
+    `exact`, or where the matrix is small or k large, by a full SVD. k is capped at min(w, n). Directions whose singular
+    value is rounding alone become zero columns: Adam would divide their noise up to steps of full size. Raises
+    ValueError if the gradient is not finite, before a decomposition meets it.
     """
     G_wn = G_wn.float()
     k = min(k, *G_wn.shape)
-    block = k + OVERSAMPLING
-    if exact or 2 * block >= min(G_wn.shape):
+    if exact or min(G_wn.shape) <= max(SMALL, 2 * (k + OVERSAMPLING)):
         require_finite(G_wn)
         _, sigma, V_mn = torch.linalg.svd(G_wn, full_matrices=False)
     else:
-        Q_nl = random_directions(G_wn, block)
+        Q_nl = random_directions(G_wn, k + OVERSAMPLING)
         if start_nk is not None:
             known = start_nk.any(dim=0)  # zero columns know no direction
             Q_nl[:, : start_nk.shape[1]][:, known] = start_nk[:, known]
-        for _ in range(ITERATIONS if start_nk is None else 1):
-            Y_wl = G_wn @ Q_nl
-            if not is_finite(Y_wl):  # as it is where an entry of G is not, and smaller to look through
-                require_finite(G_wn)
-            Y_wl = torch.linalg.qr(Y_wl).Q
-            Q_nl, R_ll = torch.linalg.qr((Y_wl.mT @ G_wn).mT)
-        _, sigma, V_ll = torch.linalg.svd(R_ll.mT)  # Y^T G = R^T Q^T
-        V_mn = V_ll @ Q_nl.mT
+        sigma, V_mn = iterate(G_wn, Q_nl, k)
     if start_nk is not None:  # a singular vector's sign is free; moments that are kept fit the one nearer to before
         V_mn[:k] *= torch.where((V_mn[:k] * start_nk.mT).sum(1) < 0, -1.0, 1.0)[:, None]
     noise = sigma[0] * (max(G_wn.shape) * torch.finfo(G_wn.dtype).eps)
     # in memory of its own, since a view would keep the whole factor alive; by columns, which products like best
     return (V_mn[:k] * (sigma[:k] > noise)[:, None]).mT
+
+
+def iterate(G_wn: Tensor, Q_nl: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """About the leading l singular values and right singular vectors (as rows, [l, n]), from any l directions.
+
+    Subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4). A round has two halves, G Q and G^T Y, and the
+    leading k singular values grow with each. Rounds go on until they have `settled`, at most `MOST`.
+    """
+    halves = []  # the k leading singular values after each
+    for number in range(1, MOST + 1):
+        Y_wl = down(G_wn, {1: Q_nl})
+        if number == 1 and not is_finite(Y_wl):  # as it is where an entry of G is not, and smaller to look through
+            require_finite(G_wn)
+        Y_wl, R_ll = torch.linalg.qr(Y_wl)
+        if number > 1:  # before, Q is not orthonormal
+            halves.append(torch.linalg.svdvals(R_ll)[:k])
+        Q_nl, R_ll = torch.linalg.qr((Y_wl.mT @ G_wn).mT)
+        _, sigma, V_ll = torch.linalg.svd(R_ll.mT)  # Y^T G = R^T Q^T
+        halves.append(sigma[:k])
+        if number >= FEWEST and settled(*halves[-3:]):
+            break
+    return sigma, V_ll @ Q_nl.mT
+
+
+def settled(first_k: Tensor, second_k: Tensor, third_k: Tensor) -> bool:
+    """Whether little energy is to come, from the leading singular values after each of three halves of a round.
+
+    A direction's energy is the square of its singular value. Its gains shrink about geometrically: with q the ratio of
+    the last two, last * q / (1 - q) is to come. The mean is over directions, each as a part of its own energy, for Adam
+    makes weak ones count as much as strong ones.
+    """
+    first, second = (first_k / third_k).square(), (second_k / third_k).square()
+    before, last = second - first, 1 - second
+    to_come = last.square() / torch.maximum(before - last, (1 / SLOWEST - 1) * last)
+    rounding = third_k - second_k <= ROUNDING * third_k[0]
+    return bool(torch.where(rounding, 0.0, to_come).mean() <= LEFT)
 
 
 def require_finite(G: Tensor) -> None:

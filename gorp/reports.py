@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from gorp.optimizer import check_finite
+from gorp.gradients import check_finite
 
 
 class Reports:

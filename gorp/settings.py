@@ -54,7 +54,7 @@ class GorpSettings(TrainSettings):
     rank: int = 8  # k, of the gradient subspace of a full-rank matrix
     refresh_every: int = 10  # T, steps from one subspace to the next
     stagger: bool = False  # spread the refreshes of the matrices over the period: fewer whole gradients at once
-    exact_svd: bool = False  # subspaces from a full SVD rather than by subspace iteration
+    exact_svd: bool = False  # subspaces from a full SVD for large matrices too, rather than by subspace iteration
     turn_moments: bool = False  # turn Adam's moments into the new subspace; the paper keeps them
     scale: float = 1.0  # factor on the lifted update
     gradient_space: bool = True  # keep gradients orthogonal to the shared gradient space of the earlier tasks

@@ -292,7 +292,7 @@ def test_the_command(folder, micros, capsys):
     assert main(["check", root]) == 0  # warnings alone
     text = capsys.readouterr().out
     assert re.search(r"SC/moods +train +6 +Bad 3, Good 3 ", text)
-    assert "1 row with the label '-', which no option matches, such as row 3" in text
+    assert "1 row with the label '-', which is no option of the prompt, such as row 3" in text
     assert "0 errors, 1 warnings" in text
     assert "cut" not in text
     assert main(["check", root, "--model", micros["t5"].path, "--max-source-length", "90", "--json"]) == 0

@@ -6,6 +6,7 @@ import pytest
 import torch
 from matrices import inside
 
+from gorp import projection
 from gorp.adapter import SPACE, WEIGHTS, read_stage
 from gorp.errors import UserError
 from gorp.projection import PROJECTIONS, basis_mode
@@ -62,7 +63,7 @@ EFFECTS = {
     "rank": effect(2),
     "refresh_every": effect(1),
     "stagger": effect(True),  # of the two steps, half of the matrices have a refresh at the second
-    # rank 3, so that the matrices are large enough for iteration, and refreshes enough for its error to be seen
+    # rank 3 and nothing counted as small, so that subspaces are iterated, and often enough for the error to be seen
     "exact_svd": effect(True, rank=3, refresh_every=1, epochs=3),
     "turn_moments": effect(True, epochs=2),  # the first refresh with moments to turn is at the third step
     "scale": effect(2.0),
@@ -83,8 +84,10 @@ def test_the_same_settings_have_the_same_result(family, train, chain):
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(GorpSettings)])
-def test_every_setting_has_an_effect(family, train, chain, name):
+def test_every_setting_has_an_effect(family, train, chain, name, monkeypatch):
     value, where, task, others = EFFECTS[name]
+    if name == "exact_svd":
+        monkeypatch.setattr(projection, "SMALL", 0)
     assert value != getattr(family.settings(**others), name)
     parent = chain(family, "gorp", 1)[-1] if task != "moods" else None
 

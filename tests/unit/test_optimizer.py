@@ -211,15 +211,15 @@ def test_options_out_of_range_are_refused(key, value):
         {"project_update": True},
         {"bases": {}},
         {"projection": "full"},
-        {"projection": "left", "bases": {"W": orthonormal(30, 2)}},
+        {"projection": "left", "bases": {"W": orthonormal(130, 2)}},
     ],
     ids=str,
 )
 def test_each_option_changes_the_result(change):
     """Stagger, which needs more than one parameter, is in test_early_projection."""
-    shape = 40, 30  # large enough that the subspace is iterated
+    shape = 140, 130  # large enough that the subspace is iterated
     gradients, start = [random(*shape, seed=s) for s in range(6)], random(*shape, seed=9)
-    plain = dict(lr=0.01, rank=2, refresh_every=2, bases={"W": orthonormal(40, 2)})
+    plain = dict(lr=0.01, rank=2, refresh_every=2, bases={"W": orthonormal(140, 2)})
     ours, _ = run(gradients, start, **{**plain, **change})
     expected, _ = run(gradients, start, **plain)
     again, _ = run(gradients, start, **plain)

@@ -6,10 +6,17 @@ import pytest
 import torch
 from matrices import orthonormal, random
 
+from gorp import projection
 from gorp.optimizer import GorpAdamW
 from gorp.projection import PROJECTIONS, basis_mode, down, subspace, unfold, up
 
 NAMES = pytest.mark.parametrize("name", PROJECTIONS)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_small(monkeypatch):
+    """Subspaces of small matrices are iterated too, where the rank lets them."""
+    monkeypatch.setattr(projection, "SMALL", 0)
 
 
 @pytest.mark.parametrize("shape", [(7, 4), (4, 7), (5, 5), (6, 3, 4)])
