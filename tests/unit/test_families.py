@@ -101,7 +101,8 @@ def test_a_family_is_trained_and_read_by_stock_peft(family, micros, tasks, task_
         parent = tmp_path / task
         trained = logits(kept[-1].model, tokenizer, rows)
         stock = PeftModel.from_pretrained(load_base(str(model))[0], str(parent))
-        torch.testing.assert_close(logits(stock, tokenizer, rows), trained, atol=1e-5, rtol=0)
+        largest = max(1.0, trained.abs().max().item())  # rounding grows with the logits
+        torch.testing.assert_close(logits(stock, tokenizer, rows), trained, atol=1e-5 * largest, rtol=0)
         assert all((trained - other).abs().max() > 1e-3 for other in before), "it has learnt something"
         before.append(trained)
 

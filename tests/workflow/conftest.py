@@ -19,6 +19,7 @@ def finished(tmp_path_factory, worker_id) -> Path:
     shared = (base if worker_id == "master" else base.parent) / "finished"
     with FileLock(f"{shared}.lock"):
         if not (shared / "done").is_file():
+            shared.mkdir()
             make_project(shared)
             done = run(
                 shared,

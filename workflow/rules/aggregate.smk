@@ -70,8 +70,7 @@ rule aggregate:
 
 rule summarize:
     input:
-        summaries=[f"{RUN}/{order}/summary.csv" for order in TABLED],
-        published=local(workflow.source_path("../published.yaml")),
+        [f"{RUN}/{order}/summary.csv" for order in TABLED],
     output:
         page=report(
             f"{RUN}/summary.html",
@@ -91,7 +90,10 @@ rule summarize:
         f"{RUN}/benchmarks/summarize.tsv"
     conda:
         "../envs/gorp.yaml"
+    resources:
+        published=str(HOME / "workflow/published.yaml"),
     params:
+        published=DIGESTS.rows(HOME / "workflow/published.yaml"),
         suites=[
             f"--suite {suite} " + " ".join(placed(f"{RUN}/{order}/summary.csv") for order in orders)
             for suite, orders in ORDERS.wanted.items()
@@ -100,7 +102,7 @@ rule summarize:
     message:
         "Summarize all orders"
     shell:
-        "gorp summarize {params.suites} --published {input.published} --output {output.table:q} 2>&1 | tee {log:q}"
+        "gorp summarize {params.suites} --published {resources.published:q} --output {output.table:q} 2>&1 | tee {log:q}"
 
 
 # results/ shows the run of the config; each run keeps its own tables under results/RUN/
