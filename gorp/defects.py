@@ -52,7 +52,9 @@ def label_warnings(path: Path, labels: Sequence[str]) -> Iterator[dict]:
 def split_warnings(path: Path, rows: Rows, labels: Sequence[str]) -> Iterator[dict]:
     """Rows whose label is no option, labels without rows, defects of the text, and repeated rows."""
     if NO_LABEL not in labels and (numbers := [n for n, row in rows if row["label"] == NO_LABEL]):
-        yield about_rows(path, "no label", numbers, f"with the label {NO_LABEL!r}, which is no option of the prompt", "")
+        yield about_rows(
+            path, "no label", numbers, f"with the label {NO_LABEL!r}, which is no option of the prompt", ""
+        )
     used = {row["label"] for _, row in rows}
     if rows and (unused := [label for label in labels if label not in used]):
         more = f", nor {len(unused) - 1} more" if len(unused) > 1 else ""
