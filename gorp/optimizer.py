@@ -130,6 +130,8 @@ class GorpAdamW(torch.optim.Optimizer):
 
     def _make_room(self, parameter: Tensor) -> None:
         """Takes away the mark of a gradient that was reduced: none can be added to it, nor can a model with it move."""
+        if self._early and parameter.grad is None:  # the mark is gone, such as by the model's zero_grad
+            self._reduced.pop(parameter, None)
         parameter.grad = whole_gradient(parameter)
 
     def _reduce_early(self, name: str, parameter: Tensor) -> None:

@@ -108,13 +108,14 @@ def test_refreshes_are_all_at_once_or_spread_over_the_period():
     assert refreshes([3], 1, steps=3, stagger=True) == [[0, 1, 2]] * 3
 
 
-def test_zero_grad_drops_reduced_gradients():
+@pytest.mark.parametrize("of_the_model", [False, True])
+def test_zero_grad_drops_reduced_gradients(of_the_model):
     (plain, optimizer), (twice, other) = make(True), make(True)
     for step in range(5):
         accumulate(plain, optimizer, step)
         if step % 3:  # a refresh of what is dropped would be where the next one starts from
             accumulate(twice, other, 77)
-            other.zero_grad()
+            (torch.nn.ParameterDict(twice) if of_the_model else other).zero_grad()
         accumulate(twice, other, step)
         for each in (optimizer, other):
             each.step()
