@@ -27,7 +27,7 @@ def project(tmp_path_factory):
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["training"] |= {"epochs": 400}  # long enough to be killed half-way
     config |= {"evaluate": "final", "checkpoint_minutes": 0.02}
-    config["resources"]["train"] |= {"mem_mb": 1500, "runtime": 20, "gpu": 1}
+    config["resources"]["train"] |= {"threads": 2, "mem_mb": 1500, "runtime": 20, "gpu": 1}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder
 
@@ -73,7 +73,7 @@ def test_two_orders_through_the_profile_with_a_job_killed_half_way(cluster, proj
             assert process.wait(timeout=900) == 0, log.read_text()
         finally:
             process.send_signal(signal.SIGINT)
-    assert {"Partition=debug", "MinMemoryNode=1500M", "Requeue=1", "TimeLimit=00:20:00"} <= known, sorted(known)
+    assert {"Partition=debug", "MinMemoryNode=1500M", "Requeue=1", "TimeLimit=00:20:00", "CPUs/Task=2"} <= known, sorted(known)
     assert any(re.fullmatch(r"TresPerJob=gres:gpu:1", item) for item in known), sorted(known)
     print(finished_jobs(cluster, "JobState"))
     assert finished_jobs(cluster, "JobState").count("FAILED") == 1

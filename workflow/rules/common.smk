@@ -163,7 +163,7 @@ def machines(rule):
 def check_placeholders():
     """Raises a WorkflowError where the partition or the account of the SLURM profile is not filled in."""
     for key, value in (workflow.resource_settings.default_resources or {}).items():
-        if "FILL-IN" in str(getattr(value, "value", value)):
+        if "FILL-IN" in str(getattr(value, "raw", value)):
             raise WorkflowError(
                 f"{key}: not filled in; put your own into workflow/profiles/slurm/config.yaml, or call Snakemake with "
                 f"--default-resources slurm_partition=NAME slurm_account=NAME"

@@ -28,6 +28,9 @@ rule preprocess:
         "../envs/gorp.yaml"
     resources:
         benchmark=BENCHMARK,
+        mem_mb=1000,
+        runtime=10,
+        rendering=1,  # by which a profile bounds those that run at a time
     params:
         # of other benchmarks the rows and the instruction count, neither their files nor where they lie
         rows=lambda w: [] if FROM_OFFICIAL else [DIGESTS.rows(path) for path in sources(w)],
