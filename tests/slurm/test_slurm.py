@@ -73,7 +73,9 @@ def test_two_orders_through_the_profile_with_a_job_killed_half_way(cluster, proj
             assert process.wait(timeout=900) == 0, log.read_text()
         finally:
             process.send_signal(signal.SIGINT)
-    assert {"Partition=debug", "MinMemoryNode=1500M", "Requeue=1", "TimeLimit=00:20:00", "CPUs/Task=2"} <= known, sorted(known)
+    assert {"Partition=debug", "MinMemoryNode=1500M", "Requeue=1", "TimeLimit=00:20:00", "CPUs/Task=2"} <= known, (
+        sorted(known)
+    )
     assert any(re.fullmatch(r"TresPerJob=gres:gpu:1", item) for item in known), sorted(known)
     print(finished_jobs(cluster, "JobState"))
     assert finished_jobs(cluster, "JobState").count("FAILED") == 1
