@@ -6,13 +6,6 @@ if FROM_OFFICIAL:
     include: "official.smk"
 
 
-def sources(wildcards):
-    """The files that a split is rendered from; after fetching, for the official benchmark."""
-    task = TASKS[wildcards.task]
-    examples = [task.file("train")] if config["prompts"]["shots"] else []
-    return [task.file(wildcards.split), task.label_file(), *examples]
-
-
 rule preprocess:
     input:
         # pinned like the rows, and not there before it is fetched

@@ -1,25 +1,6 @@
 # Learning curves: each stage of an order trained once more, to the same bytes, and scored on dev rows as it goes.
 
 
-CURVES = config["learning_curves"]
-
-
-def evaluated_tasks(stage):
-    """The task that a stage trains, and on request those before it."""
-    tasks = stage.split("/")
-    return tasks if CURVES["earlier_tasks"] else tasks[-1:]
-
-
-def learning_files(wildcards):
-    """The evaluations of all trainings of an order. Raises WorkflowError where the config asks for none."""
-    if not CURVES["every"]:
-        raise WorkflowError(
-            "config: learning_curves: every: 0 scores nothing while a task is trained; give it a number of steps"
-        )
-    stages = f"{RUN}/stages/{SUITES[wildcards.order]}"
-    return [f"{stages}/{run}/{table}" for run in order_runs() for table in evaluation_tables(ORDERS[wildcards.order])]
-
-
 # not part of rule train: to switch it on, or to score other rows, must not train a finished stage again
 use rule train as train_evaluated with:
     input:

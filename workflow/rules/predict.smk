@@ -89,12 +89,6 @@ use rule predict as predict_zero_shot with:
 ruleorder: predict_only > predict
 
 
-def predicted_tasks(what):
-    """The tasks in predictions: one, by the base model or alone; or else all that a stage has learnt."""
-    kind, *parts = what.split("/")
-    return parts[-1:] if kind == "zero-shot" or "only" in parts else parts[3:]
-
-
 rule score:
     input:
         f"{RUN}/{{what}}/predictions.jsonl",

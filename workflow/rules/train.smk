@@ -1,12 +1,6 @@
 # Base models and stages.
 
 
-def bundled_text(wildcards):
-    """What the embedded models are pretrained on, as digests."""
-    tasks = find_tasks(benchmark_root("bundled")).values() if wildcards.base in EMBEDDED else []
-    return [DIGESTS.rows(task.file(part)) for task in tasks for part in ("train", "labels")]
-
-
 rule base_model:
     output:
         [f"results/models/{{base}}/{name}" for name in BASE_FILES],
