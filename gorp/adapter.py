@@ -126,6 +126,8 @@ def read_stage(folder: Path | str) -> Stage:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such stage")
+    if not (folder / INFO).is_file():
+        raise UserError(f"{folder}: no stage, or not a whole one: it has no {INFO}; train it")
     try:
         info = read_json(folder / INFO)
     except UserError as error:

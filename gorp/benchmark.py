@@ -156,6 +156,9 @@ def group_instructions(path: Path, group: str) -> list[str]:
     """The instructions of a group, [""] where the file has none. Raises UserError that names the file and the group."""
     entries = read_json(path)
     try:
+        alike = [key for key in entries if key != group and key.casefold() == group.casefold()]
+        if alike and group not in entries:
+            raise UserError(f"{path}: no entry {group!r}, but one {alike[0]!r}: name it as the folder of the group")
         texts = [entry["instruction"] for entry in entries.get(group, [{"instruction": ""}])]
     except (AttributeError, KeyError, TypeError):
         texts = []

@@ -51,6 +51,7 @@ class Checkpoint:
             for stale in (*folder.glob(f"{PREFIX}*"), *folder.glob(f".{PREFIX}*.tmp")):  # .tmp: killed while it saved
                 if stale != self.path:
                     stale.unlink()
+                    print(f"{stale}: of other settings, data or code, or cut off: removed", file=sys.stderr)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._stop)
         return self

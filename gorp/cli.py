@@ -42,6 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     process = os.environ.get("RANK", "0")  # of a launcher's; all may fail for one reason
     try:
         args.run(args)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"gorp {args.command}: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except (UserError, FloatingPointError, Interrupted) as error:
         who = f"gorp {args.command}" if process == "0" else f"gorp {args.command}, process {process}"
         print(f"{who}: error: {error}", file=sys.stderr)

@@ -33,7 +33,9 @@ def read_complete(path: Path | str, made_by: str, keys: Sequence[str] = ()) -> l
     for number, row in enumerate(rows, 1):
         lacking = [key for key in keys if not isinstance(row, dict) or key not in row]
         if lacking:
-            raise UserError(f"{path}: row {number} has no {lacking[0]!r}; {again}")
+            raise UserError(
+                f"{path}: row {number} has no {lacking[0]!r}: not a file that {made_by} made; make one by it"
+            )
     for task, own in by_task(rows).items():
         if fault := fault_of(own):
             raise UserError(f"{path}: task {task}: {fault}; {again}")

@@ -26,6 +26,17 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_output(path: Path, folder: bool = False) -> None:
+    """Raises UserError, before the work begins, if a file, or a folder, cannot be written at a path."""
+    if path.exists() and path.is_dir() != folder:
+        raise UserError(f"{path}: there is a {'file' if folder else 'folder'} of this name; choose another output")
+    above = next(parent for parent in (path if folder else path.parent, *path.absolute().parents) if parent.exists())
+    if not above.is_dir():
+        raise UserError(f"{path}: {above} is a file, not a folder; choose another output")
+    if not os.access(above, os.W_OK):
+        raise UserError(f"{path}: the folder {above} cannot be written to")
+
+
 @contextlib.contextmanager
 def filling(folder: Path) -> Iterator[Path]:
     """Yields an empty scratch folder; on success its files move into `folder`, each whole; on failure none does."""
@@ -60,7 +71,7 @@ def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
 def read_json(path: Path | str) -> Any:
     """The content of a JSON file. Raises UserError that names the file, and the line where it stops being JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -75,7 +86,7 @@ def read_jsonl(path: Path | str) -> list[dict]:
     """The rows of a JSON-lines file. Raises UserError that names the file and the line."""
     rows = []
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:

@@ -24,6 +24,8 @@ def clip_(gradients: Mapping[str, Tensor], max_norm: float, step: int) -> Tensor
     that is not finite, or says that the norm is too large for float32; not on a GPU, which would have to be waited for
     (see `gorp.reports`).
     """
+    if not gradients:
+        return torch.zeros(())
     norm = torch.nn.utils.get_total_norm(gradients.values())
     if not norm.is_cuda and not torch.isfinite(norm):  # clipping would spread a NaN over all of them
         for name, gradient in gradients.items():

@@ -6,11 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gorp.errors import close_names
 from gorp.projection import PROJECTIONS, basis_mode
 
 EXPECTED = (
     "give GorpAdamW named parameters: model.named_parameters(), or groups "
     '[{"params": [(name, parameter), ...], "rank": 8}, {"params": [(name, parameter), ...], "rank": None}]'
+)
+
+
+OPTIONS = (
+    *("params", "lr", "betas", "eps", "weight_decay", "projection", "rank", "refresh_every", "stagger"),
+    *("exact_svd", "turn_moments", "scale", "project_update", "param_names", "initial_lr"),  # the last: schedulers'
 )
 
 
@@ -45,6 +52,9 @@ def as_group(group: Any) -> dict[str, Any]:
 def check_group(group: Mapping[str, Any], known: Mapping[str, Tensor]) -> None:
     """Raises ValueError unless a group can be trained with its options, beside the parameters known before it."""
     check_options(group)
+    for key in group:
+        if key not in OPTIONS:
+            raise ValueError(f"{key}: no option of a group; {close_names(key, OPTIONS)}")
     names = {id(parameter): name for name, parameter in known.items()}
     taken = set(known)
     for name, parameter in group["params"]:

@@ -60,6 +60,10 @@ def train_stage(
     rows = read_complete(data, "gorp preprocess", RENDERED)
     steps = total_steps(len(rows), settings)
     task = rows[0]["task"]
+    if others := sorted({row["task"] for row in rows} - {task}):
+        raise UserError(f"{data}: rows of {task} and of {', '.join(others)}; a stage trains one task")
+    if parent is not None and output.resolve() == parent.resolve():
+        raise UserError(f"{output}: the output is the parent stage, which it would overwrite; choose another folder")
     before = read_stage(parent) if parent is not None else None
     tasks = [*(before.info["tasks"] if before else []), task]
     key = model_key(model)

@@ -4,6 +4,7 @@ import argparse
 
 from gorp.commands.common import add_common, prepare_torch
 from gorp.errors import UserError
+from gorp.files import check_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +20,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.name not in MADE:
         raise UserError(f"--name: no base model {args.name!r}; {close_names(args.name, MADE)}")
+    check_output(args.output, folder=True)
     prepare_torch(args.threads)
     (args.output / DIGESTS).unlink(missing_ok=True)  # those of an older model must not stand beside new files
     if args.name in EMBEDDED:

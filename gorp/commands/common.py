@@ -15,9 +15,22 @@ def add_dtype(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def at_least(least: int, most: int = 2**32 - 1):
+    """A type of arguments: whole numbers in a range."""
+
+    def number(text: str) -> int:
+        if not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
 def add_common(parser: argparse.ArgumentParser, output: str) -> None:
     parser.add_argument(
-        "--threads", type=int, help="CPU threads, shared by the processes of a machine (default: as torch chooses)"
+        "--threads",
+        type=at_least(1),
+        help="CPU threads, shared by the processes of a machine (default: as torch chooses)",
     )
     parser.add_argument("--output", type=Path, required=True, help=output)
 

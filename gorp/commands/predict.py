@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from gorp.commands.common import add_common, add_dtype, prepare_torch
+from gorp.commands.common import add_common, add_dtype, at_least, prepare_torch
+from gorp.files import check_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,11 +12,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dtype(parser)
     parser.add_argument("--stage", type=Path, help="the stage to load (default: none, the zero-shot model)")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="rendered rows, one file a task")
-    parser.add_argument("--max-source-length", type=int, default=512, help="tokens of a prompt (default: 512)")
-    parser.add_argument("--max-new-tokens", type=int, default=50, help="tokens of an answer (default: 50)")
+    parser.add_argument("--max-source-length", type=at_least(1), default=512, help="tokens of a prompt (default: 512)")
+    parser.add_argument("--max-new-tokens", type=at_least(1), default=50, help="tokens of an answer (default: 50)")
     parser.add_argument(
         "--batch-tokens",
-        type=int,
+        type=at_least(1),
         default=8192,
         help="tokens of a batch, padded prompts and answers; bounds memory (default: 8192)",
     )
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    check_output(args.output)
     prepare_torch(args.threads)
     from gorp.predict import predict
 

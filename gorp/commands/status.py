@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     from gorp.begun import begun_orders, choose_run, orders_of, runs_of, strangers
     from gorp.status import read_config, status
 
-    config = read_config(args.configfile or [CONFIG])
+    config = read_config(args.configfile or ([CONFIG] if CONFIG.is_file() else []))
     name = choose_run(args.name, config["run"], bool(args.configfile), args.results)
     config, folder = {**config, "run": name}, args.results / name
     others = [other for other in runs_of(args.results) if other != name]

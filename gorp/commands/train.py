@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gorp.commands.common import add_common, add_dtype, prepare_torch
+from gorp.commands.common import add_common, add_dtype, at_least, prepare_torch
 from gorp.errors import UserError
+from gorp.files import check_output
 from gorp.sources import check_model
 
 
@@ -14,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parent", type=Path, help="the stage to go on from (default: the base model)")
     add_dtype(parser)
     parser.add_argument("--method", required=True, help="gorp or seqlora")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings", help="settings to change")
     parser.add_argument(
         "--checkpoint-minutes",
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
     if bool(args.dev) != bool(args.evaluate_every):
         raise UserError("--dev and --evaluate-every: one needs the other")
     check_model(args.model)
+    check_output(args.output, folder=True)
     prepare_torch(args.threads)
     from gorp.architectures import read_architecture
     from gorp.train import train_stage

@@ -84,7 +84,6 @@ DAMAGE = {  # how, and the rows of train.json that are named; None: a file as a 
     "text behind": (write("train.json", json.dumps(rows("train")) + "x"), [7]),
     "row not JSON": (write("train.json", f"[{BAD_ROW}, {BAD_ROW}]"), [1]),
     "raw control character": (write("train.json", b'[{"label": "Good", "sentence": "x\x07"}]'), [1]),
-    "byte order mark": (write("train.json", "\ufeff" + json.dumps(rows("train"))), [None]),
     "not UTF-8": (write("train.json", json.dumps([*rows("train"), "?"]).encode().replace(b'"?"', b'"\xe9"')), None),
     "labels: not a list": (write("labels.json", '{"Good": 1}'), [None]),
     "labels: one twice": (write("labels.json", '["Good", "Bad", "Good"]'), [None]),

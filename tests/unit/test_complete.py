@@ -108,6 +108,6 @@ def test_rows_from_elsewhere_need_no_number(micros, tasks, tmp_path):
     row = render({"label": "Good", "sentence": "Fine."}, 0, "own", "SC", "How?\n", ["Good", "Bad"])
     write_jsonl(file, [row, {**row, "id": 0}, {**row, "id": "x"}])
     train_stage(family.path, file, tmp_path / "stage", "gorp", family.settings(), 3, None)
-    with pytest.raises(UserError, match=r"own\.jsonl: row 2 has no 'source'; delete the file"):
+    with pytest.raises(UserError, match=r"own\.jsonl: row 2 has no 'source': not a file that gorp preprocess made"):
         write_jsonl(file, [row, {"task": "own"}])
         read_complete(file, "gorp preprocess", ("source",))
