@@ -49,7 +49,7 @@ def test_no_advice_to_delete_a_users_own_file(micros, tasks, tmp_path, capsys):
     write_jsonl(own, [{"label": "Good", "sentence": "Sun."}])
     predict = ["predict", "--model", micros["t5"].path, "--output", tmp_path / "p.jsonl", "--data"]
     line = fails(capsys, *predict, own)
-    assert "row 1 has no 'task'" in line and "delete" not in line
+    assert "row 1 has no 'task'" in line and "delete the file" not in line
     assert "it has no stage.json; train it" in fails(capsys, *predict, tasks["moods"], "--stage", tmp_path)
 
 
