@@ -31,7 +31,8 @@ HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 DIGESTS = Digests(Path(".snakemake/gorp/digests.json"))
 
 if workflow.is_main_process:
-    print(remove_stale_lock() or "", end="", file=sys.stderr)
+    if said := remove_stale_lock():
+        logger.warning(said)
     note_run()
 
 
