@@ -17,7 +17,6 @@ from gorp.adapter import PREFIX, Stage, check_base, read_stage, write_stage
 from gorp.checkpoint import Checkpoint
 from gorp.complete import RENDERED, read_complete
 from gorp.content import model_key
-from gorp.digest import code_digest
 from gorp.errors import UserError
 from gorp.files import sha256
 from gorp.gradients import clip_, step_gradients
@@ -29,6 +28,7 @@ from gorp.prompts import IGNORED, Example, collate, to_device, tokenize
 from gorp.reports import Reports
 from gorp.schedule import factor, set_rates, total_steps
 from gorp.settings import TrainSettings
+from gorp.steps import step_code
 from gorp.zero_config import read_zero_config, without_effect
 
 
@@ -82,7 +82,7 @@ def train_stage(
         **{"model": key, "commit": getattr(base.config, "_commit_hash", None), "dtype": dtype},
         **{"method": method_name, "seed": seed},
         **{"settings": asdict(settings), "data": sha256(data), "parent": parent_digest},
-        **{"code": code_digest("gorp.train", f"gorp.methods.{method_name}"), "torch": torch.__version__},
+        **{"code": step_code("train", method_name), "torch": torch.__version__},
     }
     watch = None
     if evaluation is not None:

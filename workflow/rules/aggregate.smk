@@ -59,7 +59,7 @@ rule aggregate:
         model=config["model"] if config["model"] in MADE else MODEL,
         benchmark=tidy(config["benchmark"]),
         evaluate=config["evaluate"],
-        code=code_digest("gorp.results", "gorp.report", "gorp.groups", "gorp.page"),
+        code=step_code("aggregate"),
     message:
         "Aggregate {wildcards.order}"
     shell:
@@ -98,7 +98,7 @@ rule summarize:
             f"--suite {suite} " + " ".join(placed(f"{RUN}/{order}/summary.csv") for order in orders)
             for suite, orders in ORDERS.wanted.items()
         ],
-        code=code_digest("gorp.overview", "gorp.report", "gorp.page"),
+        code=step_code("summarize"),
     message:
         "Summarize all orders"
     shell:

@@ -28,7 +28,7 @@ rule audit:
         folder=lambda w: placed(AUDIT_FOLDER.format(**dict(w.items()))),
     params:
         labels=lambda w: [] if FROM_OFFICIAL else [DIGESTS.rows(TASKS[task].label_file()) for task in ORDERS[w.order]],
-        code=code_digest("gorp.audit_page"),
+        code=step_code("audit"),
     message:
         "Audit the last stage of {wildcards.order}, {wildcards.method}, seed {wildcards.seed}"
     shell:

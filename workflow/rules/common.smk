@@ -13,7 +13,6 @@ from snakemake.settings.types import DeploymentMethod
 from gorp import run_config, variants
 from gorp.benchmark import OFFICIAL, benchmark_root, find_tasks, read_instructions
 from gorp.content import Digests
-from gorp.digest import code_digest
 from gorp.errors import UserError
 from gorp.locks import note_run, remove_stale_lock
 from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
@@ -21,6 +20,7 @@ from gorp.orders import Orders, kept
 from gorp.results import evaluation_tables, order_scores
 from gorp.run_config import check_folders, check_run, checked_config, read_schema, with_defaults
 from gorp.sources import EMBEDDED, MADE, check_model, is_local
+from gorp.steps import base_model_code, step_code
 from gorp.trainable import read_layers
 from gorp.transfer import check_source
 from gorp.variants import check_trainings

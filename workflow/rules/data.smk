@@ -29,7 +29,7 @@ rule preprocess:
         rows=lambda w: [] if FROM_OFFICIAL else [DIGESTS.rows(path) for path in sources(w)],
         instructions=lambda w: known_instructions(w.task, config["prompts"]["instruction"]),
         options=lambda w: prompt_options(w.task, w.split),
-        code=code_digest("gorp.rendering"),
+        code=step_code("preprocess"),
     message:
         "Render {wildcards.split} of {wildcards.task}"
     shell:

@@ -23,7 +23,7 @@ use rule train as train_evaluated with:
             f"--evaluate-every={CURVES['every']}",
             f"--evaluate-rows={CURVES['rows']}",
         ],
-        code=lambda w: code_digest("gorp.evaluation", f"gorp.methods.{variant(w.method)[0]}"),
+        code=lambda w: step_code("evaluate", variant(w.method)[0]),
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}, once more, and evaluate it as it goes"
 
@@ -53,7 +53,7 @@ rule curves:
         tasks=lambda w: ORDERS[w.order],
         scores=lambda w: [f"{task}={TASKS[task].score}" for task in ORDERS[w.order] if TASKS[task].score],
         runs=order_runs(),
-        code=code_digest("gorp.learning"),
+        code=step_code("curves"),
     message:
         "Draw the learning curves of {wildcards.order}"
     shell:

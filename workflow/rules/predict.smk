@@ -5,7 +5,7 @@ PREDICT = (
     "{resources.launcher} predict --model {resources.model:q} --dtype {params.dtype} {params.stage:q} --data {input.data:q} {params.options:q}"
     " --batch-tokens {resources.batch_tokens} --threads {threads} --output {output:q} 2>&1 | tee {log:q}"
 )
-PREDICT_CODE = code_digest("gorp.predict")
+PREDICT_CODE = step_code("predict")
 SPLIT = config["prediction"]["split"]
 PREDICT_OPTIONS = [
     f"--max-source-length={config['training']['max_source_length']}",
@@ -102,7 +102,7 @@ rule score:
         "../envs/gorp.yaml"
     params:
         tasks=lambda w: predicted_tasks(w.what),
-        code=code_digest("gorp.metrics"),
+        code=step_code("score"),
     message:
         "Score {wildcards.what}"
     shell:

@@ -17,7 +17,7 @@ rule base_model:
         folder=lambda w: placed(f"results/models/{w.base}"),
     params:
         text=bundled_text,
-        code=lambda w: code_digest("gorp.embedded" if w.base in EMBEDDED else "gorp.smollm2"),
+        code=lambda w: base_model_code(w.base),
     message:
         "Make the base model {wildcards.base}"
     shell:
@@ -54,7 +54,7 @@ rule train:
         parent=parent_option,
         folder=stage_folder,
         evaluation=[],
-        code=lambda w: code_digest("gorp.train", f"gorp.methods.{variant(w.method)[0]}"),
+        code=lambda w: step_code("train", variant(w.method)[0]),
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:
