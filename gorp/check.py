@@ -18,8 +18,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gorp import benchmark
-from gorp.benchmark import SPLITS, Task
+from gorp.benchmark import (
+    SPLITS,
+    Task,
+    completed,
+    find_tasks,
+    generation_problems,
+    generation_task_problems,
+    is_generation,
+    name_problems,
+    read_instructions,
+    read_labels,
+    row_problems,
+    split_problems,
+    task_at,
+    task_folders,
+)
 from gorp.defects import Rows, folder_warnings, label_warnings, overlap_warnings, split_warnings
 from gorp.errors import UserError
 from gorp.files import read_json
@@ -53,11 +67,11 @@ def check_benchmark(root: Path, limit: Limit | None = None) -> dict:
 
     Raises UserError if `root` has no task.
     """
-    folders, errors = benchmark.task_folders(root), []
+    folders, errors = task_folders(root), []
     if not folders:
-        benchmark.find_tasks(root)  # which says what is expected
-    tasks = [task for folder in folders if (task := attempt(folder, errors, benchmark.task_at, folder))]
-    errors += [problem(root, None, text) for text in benchmark.name_problems(tasks)]
+        find_tasks(root)  # which says what is expected
+    tasks = [task for folder in folders if (task := attempt(folder, errors, task_at, folder))]
+    errors += [problem(root, None, text) for text in name_problems(tasks)]
     warnings, facts = list(folder_warnings(root, folders)), {}
     with Progress("check", len(tasks) * len(SPLITS)) as progress:
         for task in tasks:
@@ -83,8 +97,8 @@ def check_task(
     paths = {split: attempt(task.folder, errors, task.file, split) for split in SPLITS}
     if None in paths.values():  # which file is meant is not known
         return {"labels": None, "splits": {}}
-    labels = attempt(task.label_file(), errors, benchmark.read_labels, task)
-    instructions = attempt(root / "instruction_config.json", errors, benchmark.read_instructions, root, task)
+    labels = attempt(task.label_file(), errors, read_labels, task)
+    instructions = attempt(root / "instruction_config.json", errors, read_instructions, root, task)
     if labels:
         warnings += label_warnings(task.label_file(), labels)
     sound, facts = {}, {}
@@ -105,13 +119,13 @@ def check_task(
 def sound_rows(task: Task, path: Path, rows: Any, labels: list[str] | None, errors: list[dict]) -> list:
     """(number, row with label and sentence) of the rows that are texts; what is wrong is added to the errors."""
     listed = "labels.json" if task.file("labels").is_file() else f"the labels of {task.file('train').name}"
-    errors += [problem(path, row, f"{path}: {text}") for row, text in benchmark.split_problems(rows, labels, listed)]
+    errors += [problem(path, row, f"{path}: {text}") for row, text in split_problems(rows, labels, listed)]
     rows = rows if isinstance(rows, list) else []
-    if not rows or not benchmark.is_generation(rows[0]):
-        return [(n, row) for n, row in enumerate(rows, 1) if not any(benchmark.row_problems(row, None))]
-    errors += [problem(path, None, f"{path}: {text}") for text in benchmark.generation_task_problems(task, labels)]
-    texts = [(n, row) for n, row in enumerate(rows, 1) if not any(benchmark.generation_problems(row))]
-    return [(n, benchmark.completed(row)) for n, row in texts]
+    if not rows or not is_generation(rows[0]):
+        return [(n, row) for n, row in enumerate(rows, 1) if not any(row_problems(row, None))]
+    errors += [problem(path, None, f"{path}: {text}") for text in generation_task_problems(task, labels)]
+    texts = [(n, row) for n, row in enumerate(rows, 1) if not any(generation_problems(row))]
+    return [(n, completed(row)) for n, row in texts]
 
 
 def attempt(path: Path, errors: list[dict], read: Callable, *arguments: Any) -> Any:
