@@ -154,8 +154,8 @@ class Portable(ast.NodeTransformer):
             node = without_texts(node)
         return self.generic_visit(node)
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        return ast.Pass() if module_file(node.module or "", self.module.package) else node
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if module_file(node.module or "", self.module.package) else node
 
 
 def bound_names(statement: ast.stmt) -> list[str]:
