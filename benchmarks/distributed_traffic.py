@@ -15,9 +15,9 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gorp import distributed
-from gorp.optimizer import GorpAdamW
-from gorp.reduced import whole_gradient
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.reduced_gradient import whole_gradient
+from gorp.parallel import processes
 
 SIZE, LAYERS, RANK, PERIOD, PASSES = 768, 24, 8, 10, 2
 
@@ -49,7 +49,7 @@ def stack() -> nn.Sequential:
 
 
 def batch(step: int, number: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(1000 * step + 10 * number + distributed.rank())
+    generator = torch.Generator().manual_seed(1000 * step + 10 * number + processes.rank())
     return torch.randn(4, SIZE, generator=generator)
 
 
@@ -77,7 +77,7 @@ def gorp_steps(counter: Counter, stagger: bool) -> list[dict]:
         for number in range(PASSES):
             optimizer.complete = number == PASSES - 1
             model(batch(step, number)).square().mean().backward()
-        distributed.sum_(list(optimizer.reduce().values()))
+        processes.sum_(list(optimizer.reduce().values()))
         rows.append({"step": step + 1, "gradients": max(seen), **counter.take()})
         optimizer.step()
         optimizer.zero_grad()
@@ -89,7 +89,7 @@ def ddp_steps(counter: Counter) -> list[dict]:
     model = DistributedDataParallel(stack(), gradient_as_bucket_view=True)
 
     def hook(_, bucket):
-        work = dist.all_reduce(bucket.buffer().div_(distributed.size()), async_op=True)
+        work = dist.all_reduce(bucket.buffer().div_(processes.size()), async_op=True)
         return work.get_future().then(lambda done: done.value()[0])
 
     model.register_comm_hook(None, hook)
@@ -108,12 +108,12 @@ def ddp_steps(counter: Counter) -> list[dict]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    with distributed.started():
-        if distributed.size() == 1:
+    with processes.started():
+        if processes.size() == 1:
             sys.exit("start this by torchrun, see its first lines")
         counter = Counter()
         found = {"ddp": ddp_steps(counter), "gorp": gorp_steps(counter, False), "staggered": gorp_steps(counter, True)}
-        if distributed.rank() == 0:
+        if processes.rank() == 0:
             report(found)
 
 

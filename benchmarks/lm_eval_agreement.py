@@ -33,15 +33,15 @@ from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from gorp.benchmark import benchmark_root, find_tasks
-from gorp.decode import Batch, label_log_likelihoods
-from gorp.files import write_jsonl
-from gorp.models import load_base
-from gorp.predict import load_stage
-from gorp.prompts import answer_ids, tokenize
-from gorp.rendering import Prompts, render_split
-from gorp.settings import make_settings
-from gorp.train import train_stage
+from gorp.config.settings import make_settings
+from gorp.data.prompts import Prompts, render_split
+from gorp.data.tasks import benchmark_root, find_tasks
+from gorp.data.tokens import answer_ids, tokenize
+from gorp.models.loading import load_base
+from gorp.predict.decoding import Batch, label_log_likelihoods
+from gorp.predict.prediction import load_stage
+from gorp.train.stage import train_stage
+from gorp.util.files import write_jsonl
 
 NO_LIMIT = 10**6  # tokens of a prompt
 TOLERANCE = 1e-4  # nats

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from gorp.benchmark import BUNDLED, find_tasks
+from gorp.data.tasks import BUNDLED, find_tasks
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import torch
 from sides import compare, make_model, settings_of
 
-from gorp.adapter import write_stage
+from gorp.config.settings import make_settings, parse_assignments
 from gorp.methods import make_method
-from gorp.models import attach, load_base, lora_config
-from gorp.settings import make_settings, parse_assignments
+from gorp.models.adapters import attach, lora_config
+from gorp.models.loading import load_base
+from gorp.models.stage import write_stage
 
 
 def make_stage(model: str, settings, tasks: int, folder: Path) -> Path:

@@ -15,14 +15,15 @@ from pathlib import Path
 
 import torch
 
-import gorp.models
-from gorp.adapter import read_stage
-from gorp.gradients import clip_, step_gradients
+import gorp.models.adapters
+from gorp.config.settings import make_settings, parse_assignments
+from gorp.data.tokens import Example
 from gorp.methods import make_method
-from gorp.models import attach, load_base
-from gorp.prompts import Example
-from gorp.settings import make_settings, parse_assignments
-from gorp.train import backward
+from gorp.models.adapters import attach
+from gorp.models.loading import load_base
+from gorp.models.stage import read_stage
+from gorp.optim.clipping import clip_, step_gradients
+from gorp.train.loop import backward
 
 
 def examples(rows: int, tokens: int, vocabulary: int) -> list[Example]:
@@ -51,7 +52,7 @@ def main():
     torch.manual_seed(0)
     settings = make_settings(args.method, parse_assignments(args.settings))
     if args.separate:
-        gorp.models.merges = lambda base, new_lora: False
+        gorp.models.adapters.merges = lambda base, new_lora: False
     base_mb = resident_mb()
     parent = read_stage(args.parent) if args.parent else None
     base, tokenizer = load_base(args.model)

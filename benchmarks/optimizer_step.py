@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from galore_torch import GaLoreAdamW
 
-from gorp.optimizer import GorpAdamW
+from gorp.optim.gorp_adamw import GorpAdamW
 
 PERIOD = 10
 

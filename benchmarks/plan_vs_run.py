@@ -22,12 +22,13 @@ import torch
 from sides import MODULES
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, LlamaConfig, T5Config
 
+from gorp.config.settings import make_settings, parse_assignments
+from gorp.data.tokens import Example
 from gorp.methods import make_method
-from gorp.models import DTYPES, attach
-from gorp.plan import build_base, make_plan
-from gorp.prompts import Example
-from gorp.settings import make_settings, parse_assignments
-from gorp.train import fit
+from gorp.models.adapters import attach
+from gorp.models.loading import DTYPES
+from gorp.train.loop import fit
+from gorp.train.memory_plan import build_base, make_plan
 
 CONFIGS = {
     "t5-base": T5Config(

@@ -1,4 +1,5 @@
-"""Rows predicted a second: `gorp.predict.generate` beside a plain loop of `model.generate` over fixed batches.
+"""Rows predicted a second: `gorp.predict.prediction.generate` beside a plain loop of `model.generate` over fixed
+batches.
 
     python benchmarks/predict_throughput.py [--data path/to/CL_Benchmark] [--smollm2 | --model FOLDER [--stage FOLDER]]
 
@@ -26,13 +27,13 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "TOKENIZERS_PARALLELI
 import torch
 from peft import PeftModel
 
-from gorp.benchmark import benchmark_root, find_tasks
-from gorp.embedded import make_embedded
-from gorp.models import load_base
-from gorp.predict import generate, load_stage
-from gorp.prompts import tokenize
-from gorp.rendering import Prompts, render_split
-from gorp.smollm2 import make_smollm2
+from gorp.data.prompts import Prompts, render_split
+from gorp.data.tasks import benchmark_root, find_tasks
+from gorp.data.tokens import tokenize
+from gorp.models.loading import load_base
+from gorp.models.made.embedded import make_embedded
+from gorp.models.made.smollm2 import make_smollm2
+from gorp.predict.prediction import generate, load_stage
 
 LIMIT, NEW = 512, 50  # tokens of a prompt, and of an answer at most: what the embedded default takes
 

@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from gorp.benchmark import BUNDLED
-from gorp.embedded import train_tokenizer
-from gorp.smollm2 import make_smollm2
+from gorp.data.tasks import BUNDLED
+from gorp.models.made.embedded import train_tokenizer
+from gorp.models.made.smollm2 import make_smollm2
 
 ONE_SIDE = Path(__file__).with_name("one_side.py")
 MODULES = {

@@ -24,16 +24,19 @@ from sides import make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
-from gorp import projection
-from gorp.benchmark import BUNDLED, find_tasks, read_instructions, read_labels, read_split
-from gorp.embedded import train_tokenizer
-from gorp.errors import UserError
-from gorp.models import load_base
-from gorp.optimizer import GorpAdamW
-from gorp.projection import subspace, unfold
-from gorp.prompts import render, tokenize
-from gorp.smollm2 import weights_file
-from gorp.train import backward
+from gorp.data.instructions import read_instructions
+from gorp.data.prompts import render
+from gorp.data.splits import read_labels, read_split
+from gorp.data.tasks import BUNDLED, find_tasks
+from gorp.data.tokens import tokenize
+from gorp.models.loading import load_base
+from gorp.models.made.embedded import train_tokenizer
+from gorp.models.made.smollm2 import weights_file
+from gorp.optim import projection
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import subspace, unfold
+from gorp.train.loop import backward
+from gorp.util.errors import UserError
 
 SPECTRA = {
     "white noise": None,

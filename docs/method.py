@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from gorp.report import save_figure
+from gorp.report.writing import save_figure
 
 CARD, INK, FAINT, BAND = "#fbfaf7", "#1f2328", "#6b7280", "#efede6"
 GRADIENT, SUBSPACE, SPACE, NEW, ADAM, FROZEN = "#f2a65a", "#6fa8dc", "#7fb77e", "#3f8f4f", "#b39ddb", "#d5d7da"

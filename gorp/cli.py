@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from gorp.errors import Interrupted, UserError
+from gorp.util.errors import Interrupted, UserError
 
 COMMANDS = (  # modules of gorp.commands, in the order of `gorp --help`
     "base",

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gorp.errors import UserError
+from gorp.util.errors import UserError
 
 
 def add_order(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def declared_scores(args: argparse.Namespace) -> dict[str, str]:
     """{task: score} of --scores. Raises UserError for another form, an unknown task or score."""
-    from gorp.benchmark import SCORES
+    from gorp.data.tasks import SCORES
 
     declared = dict(pair.rpartition("=")[::2] for pair in args.scores)
     for task, score in declared.items():
@@ -61,10 +61,12 @@ def stage_folders(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.groups import group_table
-    from gorp.page import order_tables, write_page
-    from gorp.report import accuracy_figure, aggregate, save_figure, write_table, write_tables
-    from gorp.results import read_run
+    from gorp.report.accuracy_figure import accuracy_figure
+    from gorp.report.group_table import group_table
+    from gorp.report.order_page import order_tables, write_page
+    from gorp.report.order_tables import aggregate
+    from gorp.report.read_run import read_run
+    from gorp.report.writing import save_figure, write_table, write_tables
 
     declared = declared_scores(args)
     where = (args.zero_shot, args.tasks, args.evaluate == "full")

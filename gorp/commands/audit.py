@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gorp.errors import UserError
+from gorp.util.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,11 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.audit import sort_answers
-    from gorp.audit_page import write_audit
-    from gorp.benchmark import benchmark_root, find_tasks, read_labels
-    from gorp.complete import read_complete
-    from gorp.errors import close_names
+    from gorp.data.complete_rows import read_complete
+    from gorp.data.splits import read_labels
+    from gorp.data.tasks import benchmark_root, find_tasks
+    from gorp.report.answer_audit import sort_answers
+    from gorp.report.audit_page import write_audit
+    from gorp.util.errors import close_names
 
     root = benchmark_root(args.benchmark)
     tasks = find_tasks(root)

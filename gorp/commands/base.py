@@ -3,8 +3,8 @@
 import argparse
 
 from gorp.commands.common import add_common, prepare_torch
-from gorp.errors import UserError
-from gorp.files import check_output
+from gorp.util.errors import UserError
+from gorp.util.files import check_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,10 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.base_digests import DIGESTS, write_digests
-    from gorp.benchmark import BUNDLED
-    from gorp.errors import close_names
-    from gorp.sources import EMBEDDED, MADE
+    from gorp.config.model_names import EMBEDDED, MADE
+    from gorp.data.tasks import BUNDLED
+    from gorp.models.base_digests import DIGESTS, write_digests
+    from gorp.util.errors import close_names
 
     if args.name not in MADE:
         raise UserError(f"--name: no base model {args.name!r}; {close_names(args.name, MADE)}")
@@ -24,11 +24,11 @@ def run(args: argparse.Namespace) -> None:
     prepare_torch(args.threads)
     (args.output / DIGESTS).unlink(missing_ok=True)  # those of an older model must not stand beside new files
     if args.name in EMBEDDED:
-        from gorp.embedded import make_embedded
+        from gorp.models.made.embedded import make_embedded
 
         make_embedded(args.name, BUNDLED, args.output, seed=0)
     else:
-        from gorp.smollm2 import make_smollm2
+        from gorp.models.made.smollm2 import make_smollm2
 
         make_smollm2(args.output)
     write_digests(args.output, args.name)

@@ -42,7 +42,7 @@ def prepare_torch(threads: int | None) -> None:
         os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported
     import torch
 
-    torch.backends.cuda.matmul.allow_tf32 = True  # the model's products on a GPU; see gorp.projection too
+    torch.backends.cuda.matmul.allow_tf32 = True  # the model's products on a GPU; see gorp.optim.projection too
     if threads is not None:
         here = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("LOCAL_SIZE") or "1"  # torchrun's, deepspeed's name
         torch.set_num_threads(max(1, threads // int(here)))

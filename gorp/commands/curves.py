@@ -12,8 +12,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.learning import curves_figure, read_curves
-    from gorp.report import save_figure, write_table
+    from gorp.report.learning_curves import curves_figure, read_curves
+    from gorp.report.writing import save_figure, write_table
 
     declared = declared_scores(args)
     curves = read_curves(args.tasks, stage_folders(args))

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.errors import UserError
-    from gorp.fetch import fetch
+    from gorp.data.official.fetch import fetch
+    from gorp.util.errors import UserError
 
     try:
         brought, there = fetch(args.task, args.source, args.output)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gorp.errors import UserError
+from gorp.util.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,8 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from collections import Counter
 
-    from gorp.benchmark import NO_LABEL, is_generation, read_split, task_at
-    from gorp.files import write_json
+    from gorp.data.splits import NO_LABEL, is_generation, read_split
+    from gorp.data.tasks import task_at
+    from gorp.util.files import write_json
 
     task = task_at(args.path)
     rows = read_split(task, "train", None)

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.presets import asked_training, other_settings
-    from gorp.settings import require
+    from gorp.config.presets import asked_training, other_settings
+    from gorp.config.settings import require
 
     tasks = (args.stage or "").count("/") if args.tasks is None else args.tasks
     require("--tasks", tasks, tasks >= 0, "at least 0")
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
         args.preset, args.model, args.method, args.dtype, args.settings, args.suite, args.stage
     )
     prepare_torch(None)
-    from gorp.plan import as_json, as_table, make_plan
+    from gorp.train.memory_plan import as_json, as_table, make_plan
 
     plan = make_plan(model, method, settings, dtype, tasks)
     print(as_json(plan) if args.json else as_table(plan))

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gorp.commands.common import add_common, add_dtype, at_least, prepare_torch
-from gorp.files import check_output
+from gorp.util.files import check_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     check_output(args.output)
     prepare_torch(args.threads)
-    from gorp.predict import predict
+    from gorp.predict.prediction import predict
 
     predict(
         args.model,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gorp.errors import UserError
+from gorp.util.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +31,12 @@ def number_or_drawn(text: str) -> int | str:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.benchmark import OFFICIAL, benchmark_root, find_tasks
-    from gorp.errors import close_names
-    from gorp.files import write_jsonl
-    from gorp.official import check_fetched, official_tasks
-    from gorp.rendering import Prompts, render_split
-    from gorp.settings import require
+    from gorp.config.settings import require
+    from gorp.data.official.manifest import check_fetched, official_tasks
+    from gorp.data.prompts import Prompts, render_split
+    from gorp.data.tasks import OFFICIAL, benchmark_root, find_tasks
+    from gorp.util.errors import close_names
+    from gorp.util.files import write_jsonl
 
     require("--shots", args.shots, args.shots >= 0, "at least 0")
     require("--min-rows", args.min_rows, args.min_rows >= 0, "at least 0")

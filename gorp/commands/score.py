@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gorp.errors import UserError
+from gorp.util.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,9 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.complete import how_to_make_again, read_complete
-    from gorp.files import write_json
-    from gorp.metrics import score_predictions
+    from gorp.data.complete_rows import how_to_make_again, read_complete
+    from gorp.metrics.answers import score_predictions
+    from gorp.util.files import write_json
 
     try:
         scores = score_predictions(read_complete(args.predictions, "gorp predict"), args.tasks)

@@ -24,8 +24,8 @@ def aligned(table) -> str:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.begun import begun_orders, choose_run, orders_of, runs_of, strangers
-    from gorp.status import read_config, status
+    from gorp.report.begun_runs import begun_orders, choose_run, orders_of, runs_of, strangers
+    from gorp.report.status import read_config, status
 
     config = read_config(args.configfile or ([CONFIG] if CONFIG.is_file() else []))
     name = choose_run(args.name, config["run"], bool(args.configfile), args.results)

@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.overview import overview, read_published, read_summaries
-    from gorp.page import write_page
-    from gorp.report import write_table
+    from gorp.report.all_orders import overview, read_published, read_summaries
+    from gorp.report.order_page import write_page
+    from gorp.report.writing import write_table
 
     suites = {suite: read_summaries([Path(path) for path in paths]) for suite, *paths in args.suite}
     table = overview(suites, read_published(args.published) if args.published else {})

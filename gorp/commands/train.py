@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from gorp.commands.common import add_common, add_dtype, at_least, prepare_torch
-from gorp.errors import UserError
-from gorp.files import check_output
-from gorp.sources import check_model
+from gorp.config.model_names import check_model
+from gorp.util.errors import UserError
+from gorp.util.files import check_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.settings import make_settings, parse_assignments
+    from gorp.config.settings import make_settings, parse_assignments
 
     settings = make_settings(args.method, parse_assignments(args.settings))
     if bool(args.dev) != bool(args.evaluate_every):
@@ -56,15 +56,15 @@ def run(args: argparse.Namespace) -> None:
     check_model(args.model)
     check_output(args.output, folder=True)
     prepare_torch(args.threads)
-    from gorp.architectures import read_architecture
-    from gorp.train import train_stage
-    from gorp.trainable import check_trainable, find_layers
+    from gorp.models.architecture import read_architecture
+    from gorp.models.trainable import check_trainable, find_layers
+    from gorp.train.stage import train_stage
 
     check_trainable(find_layers(read_architecture(args.model)), settings)
     stage = (args.model, args.data, args.output, args.method, settings, args.seed, args.parent, args.dtype)
     evaluation = None
     if args.evaluate_every:
-        from gorp.evaluation import Evaluation
+        from gorp.predict.during_training import Evaluation
 
         evaluation = Evaluation(args.dev, args.evaluate_every, args.evaluate_rows)
     train_stage(*stage, args.checkpoint_minutes, args.deepspeed, evaluation)

@@ -1,6 +1,6 @@
 """Continual-learning methods, one small file each, behind one protocol.
 
-The training loop knows a method by this protocol only; `gorp.settings.SETTINGS` names its settings.
+The training loop knows a method by this protocol only; `gorp.config.settings.SETTINGS` names its settings.
 """
 
 import importlib
@@ -10,8 +10,8 @@ from typing import Protocol
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gorp.models import Adapted
-from gorp.settings import TrainSettings, settings_class
+from gorp.config.settings import TrainSettings, settings_class
+from gorp.models.adapters import Adapted
 
 
 class Method(Protocol):

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from gorp.models import Adapted
-from gorp.optimizer import GorpAdamW
-from gorp.projection import full_precision, remove
-from gorp.settings import LORA_FACTORS, GorpSettings
+from gorp.config.settings import LORA_FACTORS, GorpSettings
+from gorp.models.adapters import Adapted
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import full_precision, remove
 
 
 class Gorp:

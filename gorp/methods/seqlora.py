@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gorp.models import Adapted
-from gorp.settings import TrainSettings
+from gorp.config.settings import TrainSettings
+from gorp.models.adapters import Adapted
 
 
 class SeqLora:

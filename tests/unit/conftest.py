@@ -15,12 +15,12 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from gorp.embedded import train_tokenizer
-from gorp.files import write_jsonl
-from gorp.models import load_base
-from gorp.prompts import render
-from gorp.settings import TrainSettings, make_settings
-from gorp.train import train_stage
+from gorp.config.settings import TrainSettings, make_settings
+from gorp.data.prompts import render
+from gorp.models.loading import load_base
+from gorp.models.made.embedded import train_tokenizer
+from gorp.train.stage import train_stage
+from gorp.util.files import write_jsonl
 
 torch.set_num_threads(1)
 

@@ -12,25 +12,29 @@ from pathlib import Path
 
 import torch
 
-import gorp.train
-from gorp import distributed, projection
-from gorp.checkpoint import Checkpoint
-from gorp.errors import Interrupted
-from gorp.evaluation import Evaluation
-from gorp.files import read_json, read_jsonl, write_json
+import gorp.train.loop
+from gorp.config.settings import make_settings
+from gorp.data.batches import pad
+from gorp.data.tokens import tokenize
 from gorp.methods import make_method
-from gorp.models import attach, load_base
-from gorp.predict import predict
-from gorp.prompts import pad, tokenize
-from gorp.settings import make_settings
-from gorp.train import fit, train_stage
+from gorp.models.adapters import attach
+from gorp.models.loading import load_base
+from gorp.optim import projection
+from gorp.parallel import processes
+from gorp.predict.during_training import Evaluation
+from gorp.predict.prediction import predict
+from gorp.train.checkpoint import Checkpoint
+from gorp.train.loop import fit
+from gorp.train.stage import train_stage
+from gorp.util.errors import Interrupted
+from gorp.util.files import read_json, read_jsonl, write_json
 
 step_done, fit_plainly, subspace = Checkpoint.step_done, fit, projection.subspace
 
 
 def main(cases: str) -> None:
     torch.set_num_threads(1)
-    with distributed.started():
+    with processes.started():
         for case in read_json(cases):
             if "budget" in case:
                 predict(
@@ -46,7 +50,7 @@ def train(case: dict) -> None:
 
     def step_done_and_signal(self, *args):
         steps.append(1)
-        if len(steps) == step and distributed.rank() == 1:
+        if len(steps) == step and processes.rank() == 1:
             os.kill(os.getpid(), number)
         step_done(self, *args)
 
@@ -57,8 +61,8 @@ def train(case: dict) -> None:
         return fit_plainly(adapted, *args)
 
     Checkpoint.step_done = step_done_and_signal
-    differs = case.get("differs") and distributed.rank() == 1
-    gorp.train.fit = fit_from_elsewhere if differs else fit_plainly
+    differs = case.get("differs") and processes.rank() == 1
+    gorp.train.loop.fit = fit_from_elsewhere if differs else fit_plainly
     projection.subspace = (lambda *args: -subspace(*args)) if differs else subspace
     settings = make_settings(case["method"], case["settings"])
     paths = [Path(case[key]) if case[key] else None for key in ("data", "output", "parent", "deepspeed")]
@@ -68,7 +72,7 @@ def train(case: dict) -> None:
     try:
         train_stage(case["model"], data, output, *common, evaluation)
     except Interrupted as interrupted:
-        (output / f"interrupted-{distributed.rank()}").write_text(str(interrupted))
+        (output / f"interrupted-{processes.rank()}").write_text(str(interrupted))
 
 
 def probe(case: dict) -> None:
@@ -84,19 +88,19 @@ def probe(case: dict) -> None:
     training = (adapted, optimizer, examples, tokenizer, settings, "probe")
     losses = fit(*training)
     adapted.model.eval()
-    own = [example.source for example in examples[distributed.rank() :: distributed.size()]]
+    own = [example.source for example in examples[processes.rank() :: processes.size()]]
     left = not base.config.is_encoder_decoder
     mask = pad([[1] * len(ids) for ids in own], 0, left)
     inputs = {"input_ids": pad(own, tokenizer.pad_token_id, left), "attention_mask": mask}
     with torch.no_grad():
         decoder = {} if left else {"decoder_input_ids": inputs["input_ids"][:, :3]}
         logits = adapted.model(**inputs, **decoder).logits[:, -1]
-        length = 5 + 5 * distributed.rank()
+        length = 5 + 5 * processes.rank()
         answers = adapted.model.generate(**inputs, max_new_tokens=length, do_sample=False, synced_gpus=True)
     losses += fit(*training)
     sharded = sorted(name for name, p in base.named_parameters() if p.numel() == 0)
     found = {"losses": losses, "logits": logits.tolist(), "answers": answers.tolist(), "sharded": sharded}
-    write_json(f"{case['output']}-{distributed.rank()}.json", found)
+    write_json(f"{case['output']}-{processes.rank()}.json", found)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,15 @@ import safetensors.torch
 import torch
 from peft import PeftModel
 
-import gorp.train
-from gorp.adapter import CONFIG, INFO, SPACE, WEIGHTS, read_stage, write_stage
-from gorp.errors import UserError
-from gorp.files import sha256
-from gorp.models import lora_config
-from gorp.new_adapter import FILES, FOLDER
-from gorp.prompts import collate, tokenize
-from gorp.train import train_stage
+import gorp.train.stage
+from gorp.data.batches import collate
+from gorp.data.tokens import tokenize
+from gorp.models.adapters import lora_config
+from gorp.models.new_lora import FILES, FOLDER
+from gorp.models.stage import CONFIG, INFO, SPACE, WEIGHTS, read_stage, write_stage
+from gorp.train.stage import train_stage
+from gorp.util.errors import UserError
+from gorp.util.files import sha256
 
 METHODS = ["gorp", "seqlora"]
 
@@ -35,8 +36,8 @@ def test_stock_peft_gives_the_logits_of_the_trained_model(family, method, tasks,
         kept.append(adapted)
         return original(adapted, *args)
 
-    original = gorp.train.concatenated_lora
-    monkeypatch.setattr(gorp.train, "concatenated_lora", keep)
+    original = gorp.train.stage.concatenated_lora
+    monkeypatch.setattr(gorp.train.stage, "concatenated_lora", keep)
     parent, seen, rows = None, [], task_rows["moods"]
     plain = logits(family.load(), family, rows)
     for name in tasks:

@@ -7,14 +7,16 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-import gorp.predict
-from gorp.decode import Batch, label_log_likelihoods
-from gorp.files import read_jsonl, write_jsonl
-from gorp.models import load_base
-from gorp.predict import predict
-from gorp.prompts import PROMPT_END, answer_ids, load_tokenizer, render, tokenize
-from gorp.shots import drop_shots, without_first_shot
-from gorp.train import train_stage
+import gorp.predict.prediction
+from gorp.data.prompts import PROMPT_END, render
+from gorp.data.shots import drop_shots, without_first_shot
+from gorp.data.tokenizers import load_tokenizer
+from gorp.data.tokens import answer_ids, tokenize
+from gorp.models.loading import load_base
+from gorp.predict.decoding import Batch, label_log_likelihoods
+from gorp.predict.prediction import predict
+from gorp.train.stage import train_stage
+from gorp.util.files import read_jsonl, write_jsonl
 
 ANSWERS = [
     "Artist",
@@ -154,7 +156,7 @@ def test_training_and_prediction_read_the_same_prompts_and_answers(decoder, tmp_
     """What reaches the model, each way."""
     folder, rows, file = decoder
     prompts, likelihoods = [], []
-    batch, chosen = gorp.predict.Batch, gorp.predict.likeliest
+    batch, chosen = gorp.predict.prediction.Batch, gorp.predict.prediction.likeliest
 
     def reading(model, sources, pad):
         prompts.extend(map(tuple, sources))
@@ -164,11 +166,11 @@ def test_training_and_prediction_read_the_same_prompts_and_answers(decoder, tmp_
         likelihoods.append(labels)
         return chosen(batch, labels)
 
-    monkeypatch.setattr(gorp.predict, "Batch", reading)
-    monkeypatch.setattr(gorp.predict, "likeliest", judging)
-    trained, original = [], gorp.train.collate
+    monkeypatch.setattr(gorp.predict.prediction, "Batch", reading)
+    monkeypatch.setattr(gorp.predict.prediction, "likeliest", judging)
+    trained, original = [], gorp.train.stage.collate
     monkeypatch.setattr(
-        gorp.train, "collate", lambda examples, *rest: trained.extend(examples) or original(examples, *rest)
+        gorp.train.stage, "collate", lambda examples, *rest: trained.extend(examples) or original(examples, *rest)
     )
     train_stage(folder, file, tmp_path / "stage", "seqlora", micros["llama"].settings("seqlora"), 1, None)
     predict(folder, tmp_path / "stage", [file], tmp_path / "out", 512, 3, 10**6, label_likelihood=True)

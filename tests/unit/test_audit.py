@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from gorp.audit import KINDS, count_answers, count_kinds, count_owners, examples, sort_answers
-from gorp.audit_page import EXAMPLES, write_audit
-from gorp.benchmark import BUNDLED
 from gorp.cli import main
-from gorp.files import read_jsonl, write_jsonl
-from gorp.metrics import score_predictions
+from gorp.data.tasks import BUNDLED
+from gorp.metrics.answers import score_predictions
+from gorp.report.answer_audit import KINDS, count_answers, count_kinds, count_owners, examples, sort_answers
+from gorp.report.audit_page import EXAMPLES, write_audit
+from gorp.util.files import read_jsonl, write_jsonl
 
 LABELS = {
     "moods": ["Good", "Bad", "So-so"],

@@ -5,19 +5,21 @@ import shutil
 
 import pytest
 
-import gorp.embedded
-from gorp.base_digests import DIGESTS, write_digests
+import gorp.models.made.embedded
 from gorp.cli import main
-from gorp.errors import UserError
-from gorp.files import sha256
-from gorp.models import load_base
+from gorp.models.base_digests import DIGESTS, write_digests
+from gorp.models.loading import load_base
+from gorp.util.errors import UserError
+from gorp.util.files import sha256
 
 
 @pytest.fixture
 def made(micros, tmp_path, monkeypatch):
     """A folder that `gorp base` made; the pretraining is replaced by a copy."""
     folder = tmp_path / "my models" / "tiny-t5"
-    monkeypatch.setattr(gorp.embedded, "make_embedded", lambda *_, **__: shutil.copytree(micros["t5"].path, folder))
+    monkeypatch.setattr(
+        gorp.models.made.embedded, "make_embedded", lambda *_, **__: shutil.copytree(micros["t5"].path, folder)
+    )
     assert main(["base", "--name", "tiny-t5", "--threads", "1", "--output", str(folder)]) == 0
     return folder
 
@@ -66,7 +68,7 @@ def test_digests_of_an_older_model_do_not_stay_beside_new_files(made, monkeypatc
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(gorp.embedded, "make_embedded", stopped)
+    monkeypatch.setattr(gorp.models.made.embedded, "make_embedded", stopped)
     with pytest.raises(KeyboardInterrupt):
         main(["base", "--name", "tiny-t5", "--threads", "1", "--output", str(made)])
     assert not (made / DIGESTS).exists()

@@ -6,17 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from gorp.benchmark import (
-    BUNDLED,
-    benchmark_root,
-    find_tasks,
-    read_instructions,
-    read_labels,
-    read_split,
-    task_at,
-)
-from gorp.check import check_benchmark
-from gorp.errors import UserError
+from gorp.data.check import check_benchmark
+from gorp.data.instructions import read_instructions
+from gorp.data.splits import read_labels, read_split
+from gorp.data.tasks import BUNDLED, benchmark_root, find_tasks, task_at
+from gorp.util.errors import UserError
 
 LABELS = ["Good", "Bad"]
 ROWS = [{"label": "Good", "sentence": "Fine."}, {"label": "Bad", "sentence": "Poor."}]

@@ -6,14 +6,16 @@ import pytest
 import torch
 from peft import PeftModel
 
-from gorp.adapter import read_stage
-from gorp.errors import UserError
-from gorp.files import read_jsonl
+from gorp.data.batches import collate
+from gorp.data.tokens import tokenize
 from gorp.methods import make_method
-from gorp.models import CURRENT, PREVIOUS, attach, autocast, load_base
-from gorp.predict import predict
-from gorp.prompts import collate, tokenize
-from gorp.train import fit
+from gorp.models.adapters import CURRENT, PREVIOUS, attach
+from gorp.models.loading import autocast, load_base
+from gorp.models.stage import read_stage
+from gorp.predict.prediction import predict
+from gorp.train.loop import fit
+from gorp.util.errors import UserError
+from gorp.util.files import read_jsonl
 
 
 def attached(family, method="gorp", parent=None):
@@ -113,7 +115,7 @@ def test_training_is_as_in_float32_but_for_rounding_and_its_stages_predict(famil
 
 def test_a_written_stage_is_the_model_that_was_trained(family, train, task_rows, monkeypatch):
     kept, original = [], attach
-    monkeypatch.setattr("gorp.train.attach", lambda *args: kept.append(original(*args)) or kept[0])
+    monkeypatch.setattr("gorp.train.stage.attach", lambda *args: kept.append(original(*args)) or kept[0])
     folder = train(family, dtype="bfloat16", epochs=3)
     stock = PeftModel.from_pretrained(load_base(family.path, "bfloat16")[0], str(folder))
     trained, written = (logits(family, model, task_rows["moods"]) for model in (kept[0].model, stock))

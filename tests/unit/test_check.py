@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gorp.benchmark import BUNDLED, SPLITS
-from gorp.check import SHOWN, Limit, as_text, check_benchmark
 from gorp.cli import main
-from gorp.errors import UserError
-from gorp.prompts import render, tokenize
+from gorp.data.check import SHOWN, Limit, as_text, check_benchmark
+from gorp.data.prompts import render
+from gorp.data.tasks import BUNDLED, SPLITS
+from gorp.data.tokens import tokenize
+from gorp.util.errors import UserError
 
 LABELS = ["Good", "Bad"]
 INSTRUCTION = "How does it feel? Pick one option.\n"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gorp.benchmark import SPLITS
-from gorp.check import as_text, check_benchmark
 from gorp.cli import main
+from gorp.data.check import as_text, check_benchmark
+from gorp.data.tasks import SPLITS
 
 
 def lines(*rows):

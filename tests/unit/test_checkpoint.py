@@ -12,13 +12,13 @@ import time
 import pytest
 import torch
 
-from gorp import distributed
-from gorp.adapter import CONFIG, INFO, SPACE, WEIGHTS
-from gorp.checkpoint import PREFIX, Checkpoint
-from gorp.errors import Interrupted
-from gorp.optimizer import GorpAdamW
-from gorp.saved_state import DamagedState, read_state, save_state
-from gorp.train import train_stage
+from gorp.models.stage import CONFIG, INFO, SPACE, WEIGHTS
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.parallel import processes
+from gorp.train.checkpoint import PREFIX, Checkpoint
+from gorp.train.saved_state import DamagedState, read_state, save_state
+from gorp.train.stage import train_stage
+from gorp.util.errors import Interrupted
 
 FILES = (WEIGHTS, SPACE, CONFIG)
 
@@ -82,7 +82,7 @@ def test_a_stale_checkpoint_is_never_used(micros, tasks, tmp_path, stop_after, m
     monkeypatch.undo()
     if change == "model":
         (tmp_path / "model").symlink_to(family.path)
-        monkeypatch.setattr("gorp.train.model_key", lambda _: "another")
+        monkeypatch.setattr("gorp.train.stage.model_key", lambda _: "another")
     else:
         job[change] = {"settings": family.settings(epochs=3, scale=2.0), "seed": 4, "data": tasks["topics"]}[change]
     resumed = []
@@ -169,7 +169,7 @@ def test_all_processes_drop_what_one_of_them_finds_damaged(micros, tasks, tmp_pa
     with pytest.raises(Interrupted):
         train_stage(family.path, tasks["moods"], tmp_path / "cut", "gorp", settings, 3, None)
     monkeypatch.undo()
-    monkeypatch.setattr(distributed, "gather_texts", lambda text: [text, "it cannot be read: by process 1"])
+    monkeypatch.setattr(processes, "gather_texts", lambda text: [text, "it cannot be read: by process 1"])
     train_stage(family.path, tasks["moods"], tmp_path / "cut", "gorp", settings, 3, None)
     assert "starts from its first step: it cannot be read: by process 1\n" in capfd.readouterr().err
     assert content(tmp_path / "cut") == content(tmp_path / "whole")

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from gorp.benchmark import BUNDLED
 from gorp.cli import main
+from gorp.data.tasks import BUNDLED
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import pytest
 
 from gorp.cli import main
-from gorp.complete import fault_of, read_complete
-from gorp.errors import UserError
-from gorp.files import read_jsonl, write_jsonl
-from gorp.prompts import render
-from gorp.train import train_stage
+from gorp.data.complete_rows import fault_of, read_complete
+from gorp.data.prompts import render
+from gorp.train.stage import train_stage
+from gorp.util.errors import UserError
+from gorp.util.files import read_jsonl, write_jsonl
 
 
 def numbered(*ids, rows=None):

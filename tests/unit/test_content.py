@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from gorp import content
-from gorp.content import Digests, model_key, rows_digest
+from gorp.config import content_digests
+from gorp.config.content_digests import Digests, model_key, rows_digest
 
 ROWS = [{"label": "Good", "sentence": "Sun."}, {"label": "Bad", "sentence": "Rain."}]
 
@@ -60,8 +60,8 @@ def test_a_model_is_known_by_its_files(model, tmp_path):
 
 def test_a_file_is_read_once_until_it_changes(model, tmp_path, monkeypatch):
     read = []
-    original = content.sha256
-    monkeypatch.setattr(content, "sha256", lambda path: read.append(path.name) or original(path))
+    original = content_digests.sha256
+    monkeypatch.setattr(content_digests, "sha256", lambda path: read.append(path.name) or original(path))
     first = Digests(tmp_path / "store.json").folder(model)
     assert Digests(tmp_path / "store.json").folder(model) == first
     assert sorted(read) == ["config.json", "model.safetensors"]

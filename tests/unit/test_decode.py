@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import MistralConfig, MistralForCausalLM
 
-from gorp.decode import Batch, greedy, label_log_likelihoods, likeliest, shared_length, tolerance
-from gorp.models import autocast, load_base
-from gorp.predict import answer, generate
-from gorp.prompts import tokenize
+from gorp.data.tokens import tokenize
+from gorp.models.loading import autocast, load_base
+from gorp.predict.decoding import Batch, greedy, label_log_likelihoods, likeliest, shared_length, tolerance
+from gorp.predict.prediction import answer, generate
 
 LABELS = ["Good", "Bad", "Sea life", "A"]
 

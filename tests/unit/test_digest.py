@@ -4,35 +4,35 @@ import shutil
 
 import pytest
 
-from gorp import digest
+from gorp.util import code_digest
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package that may be edited."""
     folder = tmp_path / "gorp"
-    shutil.copytree(digest.PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(digest, "PACKAGE", folder)
-    digest.code_digest.cache_clear()
+    shutil.copytree(code_digest.PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_digest, "PACKAGE", folder)
+    code_digest.code_digest.cache_clear()
     yield folder
-    digest.code_digest.cache_clear()
+    code_digest.code_digest.cache_clear()
 
 
 def edit(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    digest.read_module.cache_clear()
-    digest.code_digest.cache_clear()
+    code_digest.read_module.cache_clear()
+    code_digest.code_digest.cache_clear()
 
 
-TRAIN = ("gorp.train", "gorp.methods.gorp")
+TRAIN = ("gorp.train.stage", "gorp.methods.gorp")
 
 
 def test_comments_and_docstrings_change_nothing(package):
-    before = digest.code_digest(*TRAIN)
+    before = code_digest.code_digest(*TRAIN)
     edit(package / "train.py", '"""The training loop', '# a comment\n"""Another docstring; the training loop')
-    assert digest.code_digest(*TRAIN) == before
+    assert code_digest.code_digest(*TRAIN) == before
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_changed_line_touches_the_steps_that_run_it(package, file, old, new, t
     def digests():
         alone = {"predict": "predict", "score": "metrics", "embedded": "embedded", "smollm2": "smollm2"}
         steps = {"train": TRAIN, **{step: [f"gorp.{module}"] for step, module in alone.items()}}
-        return {step: digest.code_digest(*modules) for step, modules in steps.items()}
+        return {step: code_digest.code_digest(*modules) for step, modules in steps.items()}
 
     before = digests()
     edit(package / file, old, new)

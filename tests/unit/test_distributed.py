@@ -15,14 +15,15 @@ import pandas as pd
 import pytest
 import torch
 
-from gorp.adapter import INFO, SPACE, WEIGHTS, read_stage
-from gorp.checkpoint import PREFIX, Checkpoint
-from gorp.errors import Interrupted
-from gorp.evaluation import TABLE, Evaluation
-from gorp.predict import predict
-from gorp.prompts import Example
-from gorp.settings import make_settings
-from gorp.train import share, train_stage
+from gorp.config.settings import make_settings
+from gorp.data.batches import share
+from gorp.data.tokens import Example
+from gorp.models.stage import INFO, SPACE, WEIGHTS, read_stage
+from gorp.predict.during_training import TABLE, Evaluation
+from gorp.predict.prediction import predict
+from gorp.train.checkpoint import PREFIX, Checkpoint
+from gorp.train.stage import train_stage
+from gorp.util.errors import Interrupted
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
 ZERO = WORKER.parents[2] / "workflow/presets/deepspeed"

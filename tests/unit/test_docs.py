@@ -8,8 +8,8 @@ import runpy
 import pytest
 import yaml
 
-from gorp.benchmark import BUNDLED
 from gorp.cli import parser
+from gorp.data.tasks import BUNDLED
 
 ROOT = BUNDLED.parent
 PAGE = (ROOT / "docs/migrating.md").read_text(encoding="utf-8")

@@ -7,10 +7,10 @@ import torch
 from accelerate import Accelerator
 from matrices import orthonormal, random
 
-from gorp import projection
-from gorp.optimizer import GorpAdamW
-from gorp.projection import PROJECTIONS, subspace
-from gorp.reduced import whole_gradient
+from gorp.optim import projection
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import PROJECTIONS, subspace
+from gorp.optim.reduced_gradient import whole_gradient
 
 PASSES = 4
 SHAPES = {"a": (3, 8), "b": (12, 7), "c": (7, 12), "d": (40, 30), "e": (6, 4, 5)}  # of d the subspace is iterated

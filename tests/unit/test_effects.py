@@ -6,11 +6,11 @@ import pytest
 import torch
 from matrices import inside
 
-from gorp import projection
-from gorp.adapter import SPACE, WEIGHTS, read_stage
-from gorp.errors import UserError
-from gorp.projection import PROJECTIONS, basis_mode
-from gorp.settings import GorpSettings
+from gorp.config.settings import GorpSettings
+from gorp.models.stage import SPACE, WEIGHTS, read_stage
+from gorp.optim import projection
+from gorp.optim.projection import PROJECTIONS, basis_mode
+from gorp.util.errors import UserError
 
 MEMORY = "bytes saved for the backward pass"
 

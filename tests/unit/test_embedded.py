@@ -5,10 +5,11 @@ import random
 import pytest
 from transformers import AutoTokenizer
 
-from gorp.benchmark import BUNDLED, find_tasks, read_labels, read_split
-from gorp.embedded import corrupt, make_embedded
-from gorp.models import load_base
-from gorp.reading import WORD, Reader
+from gorp.data.splits import read_labels, read_split
+from gorp.data.tasks import BUNDLED, find_tasks
+from gorp.models.loading import load_base
+from gorp.models.made.embedded import corrupt, make_embedded
+from gorp.models.made.exercises import WORD, Reader
 
 
 @pytest.fixture(scope="module", params=["tiny-t5", "tiny-llama"])

@@ -7,18 +7,19 @@ import signal
 import pytest
 import torch
 
-from gorp.adapter import SPACE, WEIGHTS
-from gorp.checkpoint import Checkpoint
 from gorp.cli import main
-from gorp.errors import Interrupted, UserError
-from gorp.evaluation import PARTIAL, TABLE, Evaluation, chosen, evaluation_steps
-from gorp.files import read_jsonl, write_jsonl
-from gorp.loss import summed_loss
-from gorp.metrics import score_predictions
-from gorp.models import load_base
-from gorp.predict import load_stage, predict
-from gorp.prompts import collate, tokenize
-from gorp.train import train_stage
+from gorp.data.batches import collate
+from gorp.data.tokens import tokenize
+from gorp.metrics.answers import score_predictions
+from gorp.models.loading import load_base
+from gorp.models.loss import summed_loss
+from gorp.models.stage import SPACE, WEIGHTS
+from gorp.predict.during_training import PARTIAL, TABLE, Evaluation, chosen, evaluation_steps
+from gorp.predict.prediction import load_stage, predict
+from gorp.train.checkpoint import Checkpoint
+from gorp.train.stage import train_stage
+from gorp.util.errors import Interrupted, UserError
+from gorp.util.files import read_jsonl, write_jsonl
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from test_report import TASKS, run, scores
 
-from gorp.groups import group_table
-from gorp.metrics import count_labels, f1, f1_scores, score_predictions
-from gorp.report import aggregate, write_tables
+from gorp.metrics.answers import count_labels, f1, f1_scores, score_predictions
+from gorp.report.group_table import group_table
+from gorp.report.order_tables import aggregate
+from gorp.report.writing import write_tables
 
 # scikit-learn 1.9.1 gives the same: f1_score(targets, predictions, average="macro", labels=[those that are targets]),
 # and average="micro", labels=LABELS

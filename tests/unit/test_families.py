@@ -25,14 +25,15 @@ from transformers import (
     T5Config,
 )
 
-import gorp.train
-from gorp.adapter import CONFIG, read_stage
-from gorp.families import FAMILIES, choose_modules
-from gorp.models import autocast, load_base
-from gorp.predict import generate, load_stage
-from gorp.prompts import collate, tokenize
-from gorp.settings import make_settings
-from gorp.train import train_stage
+import gorp.train.stage
+from gorp.config.settings import make_settings
+from gorp.data.batches import collate
+from gorp.data.tokens import tokenize
+from gorp.models.families import FAMILIES, choose_modules
+from gorp.models.loading import autocast, load_base
+from gorp.models.stage import CONFIG, read_stage
+from gorp.predict.prediction import generate, load_stage
+from gorp.train.stage import train_stage
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 T5 = {"d_model": 16, "d_kv": 6, "num_heads": 2, "d_ff": 24, "num_layers": 2, "dropout_rate": 0.0}
@@ -91,8 +92,8 @@ def logits(model, tokenizer, rows):
 def test_a_family_is_trained_and_read_by_stock_peft(family, micros, tasks, task_rows, tmp_path, monkeypatch):
     model = tmp_path / "model"
     make_model(family, micros["t5"].tokenizer, model)
-    kept, original = [], gorp.train.concatenated_lora
-    monkeypatch.setattr(gorp.train, "concatenated_lora", lambda *args: kept.append(args[0]) or original(*args))
+    kept, original = [], gorp.train.stage.concatenated_lora
+    monkeypatch.setattr(gorp.train.stage, "concatenated_lora", lambda *args: kept.append(args[0]) or original(*args))
     settings, rows, parent = make_settings("gorp", SETTINGS), task_rows["causes"], None
     base, tokenizer = load_base(str(model))
     before = [logits(base, tokenizer, rows)]
@@ -139,8 +140,8 @@ def test_a_family_is_trained_and_read_by_stock_peft(family, micros, tasks, task_
 
 def test_a_bias_stays_exact_beside_bfloat16(micros, tasks, task_rows, tmp_path, monkeypatch):
     """That of Qwen2's v, as a full-rank module; the base model's own is rounded already."""
-    kept, original = [], gorp.train.concatenated_lora
-    monkeypatch.setattr(gorp.train, "concatenated_lora", lambda *args: kept.append(args[0]) or original(*args))
+    kept, original = [], gorp.train.stage.concatenated_lora
+    monkeypatch.setattr(gorp.train.stage, "concatenated_lora", lambda *args: kept.append(args[0]) or original(*args))
     model, parent = str(tmp_path / "model"), None
     make_model("qwen2", micros["t5"].tokenizer, Path(model))
     patterns = {"lora_modules": r".*self_attn\.q_proj", "full_rank_modules": r".*self_attn\.v_proj"}

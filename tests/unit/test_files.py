@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gorp.errors import UserError, close_names
-from gorp.files import filling, read_json, read_jsonl, replacing, sha256, write_json, write_jsonl
+from gorp.util.errors import UserError, close_names
+from gorp.util.files import filling, read_json, read_jsonl, replacing, sha256, write_json, write_jsonl
 
 
 def test_replacing_takes_the_place_of_the_old_file(tmp_path):

@@ -6,12 +6,13 @@ import shutil
 import pytest
 import torch
 
-from gorp.benchmark import BUNDLED, find_tasks, read_instructions
 from gorp.cli import main
-from gorp.errors import UserError
-from gorp.files import check_output, read_json, read_jsonl, write_jsonl
-from gorp.optimizer import GorpAdamW
-from gorp.train import train_stage
+from gorp.data.instructions import read_instructions
+from gorp.data.tasks import BUNDLED, find_tasks
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.train.stage import train_stage
+from gorp.util.errors import UserError
+from gorp.util.files import check_output, read_json, read_jsonl, write_jsonl
 
 
 def fails(capsys, *arguments):

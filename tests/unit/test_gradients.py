@@ -4,9 +4,9 @@ import pytest
 import torch
 from matrices import orthonormal, random
 
-from gorp.gradients import clip_, step_gradients
-from gorp.optimizer import GorpAdamW
-from gorp.projection import down
+from gorp.optim.clipping import clip_, step_gradients
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import down
 
 
 def make(early=False, basis=False):

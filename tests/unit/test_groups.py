@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from test_report import TASKS, run, scores
 
-from gorp.groups import group_table
-from gorp.report import aggregate
+from gorp.report.group_table import group_table
+from gorp.report.order_tables import aggregate
 
 
 def table(*runs):

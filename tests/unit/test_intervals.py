@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gorp.intervals import interval
+from gorp.metrics.bootstrap import interval
 
 
 def right(hits, rows):

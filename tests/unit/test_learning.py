@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from gorp.cli import main
-from gorp.errors import UserError
-from gorp.learning import curves_figure, read_curves
-from gorp.report import save_figure
+from gorp.report.learning_curves import curves_figure, read_curves
+from gorp.report.writing import save_figure
+from gorp.util.errors import UserError
 
 HEADER = "step,task,rows,exact_match,rouge1,rougeL,loss"
 TABLES = {

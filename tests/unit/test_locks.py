@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from gorp import locks
-from gorp.locks import LOCKS, RUNS, note_run, remove_stale_lock
+from gorp.util import snakemake_lock
+from gorp.util.snakemake_lock import LOCKS, RUNS, note_run, remove_stale_lock
 
 
 @pytest.fixture(autouse=True)
@@ -86,5 +86,5 @@ def test_a_folder_that_is_read_only_is_no_reason_to_stop(monkeypatch):
     def refuse(*_):
         raise PermissionError
 
-    monkeypatch.setattr(locks, "write_json", refuse)
+    monkeypatch.setattr(snakemake_lock, "write_json", refuse)
     note_run()

@@ -4,13 +4,13 @@ import pytest
 import torch
 from matrices import inside, orthonormal
 
-from gorp.errors import UserError
+from gorp.config.settings import SETTINGS
 from gorp.methods import make_method
-from gorp.models import attach
-from gorp.optimizer import GorpAdamW
-from gorp.projection import PROJECTIONS, basis_mode, up
-from gorp.reduced import ReducedGradient
-from gorp.settings import SETTINGS
+from gorp.models.adapters import attach
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import PROJECTIONS, basis_mode, up
+from gorp.optim.reduced_gradient import ReducedGradient
+from gorp.util.errors import UserError
 
 
 def attached(family, method, settings):

@@ -7,10 +7,12 @@ import pytest
 import torch
 from peft import PeftModel
 
-from gorp.adapter import read_stage
-from gorp.errors import UserError
-from gorp.models import CURRENT, attach, concatenated_lora, load_base, matching_modules
-from gorp.prompts import collate, tokenize
+from gorp.data.batches import collate
+from gorp.data.tokens import tokenize
+from gorp.models.adapters import CURRENT, attach, concatenated_lora, matching_modules
+from gorp.models.loading import load_base
+from gorp.models.stage import read_stage
+from gorp.util.errors import UserError
 
 
 @pytest.mark.parametrize("path", ["./nowhere/model", "/nowhere/model", "~/nowhere", "a/b/c"])

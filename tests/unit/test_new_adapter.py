@@ -6,11 +6,12 @@ import pytest
 import torch
 from peft import PeftModel
 
-from gorp.adapter import CONFIG, INFO, WEIGHTS, read_stage
-from gorp.benchmark import TASK_NAME
-from gorp.errors import UserError
-from gorp.new_adapter import FILES, FOLDER
-from gorp.prompts import collate, tokenize
+from gorp.data.batches import collate
+from gorp.data.tasks import TASK_NAME
+from gorp.data.tokens import tokenize
+from gorp.models.new_lora import FILES, FOLDER
+from gorp.models.stage import CONFIG, INFO, WEIGHTS, read_stage
+from gorp.util.errors import UserError
 
 
 @torch.no_grad()

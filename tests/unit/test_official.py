@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gorp import official
-from gorp.benchmark import BUNDLED, OFFICIAL, benchmark_root, find_tasks, group_instructions
 from gorp.cli import main
-from gorp.errors import UserError
-from gorp.fetch import fetch
-from gorp.official import INSTRUCTIONS, blob_id, how_to_bring, official_tasks, read_manifest
+from gorp.data.instructions import group_instructions
+from gorp.data.official import manifest
+from gorp.data.official.fetch import fetch
+from gorp.data.official.manifest import INSTRUCTIONS, blob_id, how_to_bring, official_tasks, read_manifest
+from gorp.data.tasks import BUNDLED, OFFICIAL, benchmark_root, find_tasks
+from gorp.util.errors import UserError
 
 REAL = Path(__file__).parents[3] / "shared/CL_Benchmark"
 
@@ -60,7 +61,7 @@ def fetched(tmp_path, monkeypatch):
     ids["configs/instruction_config.json"] = blob_id(OFFICIAL / "instruction_config.json")
     ids |= {path.replace("amazon", "yelp"): blob for path, blob in ids.items() if "amazon" in path}
     Path("official.json").write_text(json.dumps({"repository": "https://x", "commit": "y", "files": ids}))
-    monkeypatch.setattr(official, "MANIFEST", Path("official.json"))
+    monkeypatch.setattr(manifest, "MANIFEST", Path("official.json"))
 
 
 def preprocess(benchmark, task="amazon"):

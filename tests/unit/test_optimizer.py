@@ -6,8 +6,8 @@ import pytest
 import torch
 from matrices import orthonormal, random
 
-from gorp.optimizer import GorpAdamW
-from gorp.projection import PROJECTIONS, down, subspace, unfold, up
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import PROJECTIONS, down, subspace, unfold, up
 
 SHAPES = [(7, 4), (4, 7), (5, 5), (6, 3, 4)]
 NAMES = pytest.mark.parametrize("name", PROJECTIONS)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from matrices import orthonormal, random
 
-from gorp import projection
-from gorp.optimizer import GorpAdamW
-from gorp.projection import PROJECTIONS, basis_mode, down, subspace, unfold, up
+from gorp.optim import projection
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import PROJECTIONS, basis_mode, down, subspace, unfold, up
 
 NAMES = pytest.mark.parametrize("name", PROJECTIONS)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gorp.errors import UserError
-from gorp.orders import Orders, kept, wanted
+from gorp.config.orders import Orders, kept, wanted
+from gorp.util.errors import UserError
 
 DEFAULT = {"standard": {"one": ["a", "b"], "two": ["b", "a"]}, "long": {"three": ["a", "b", "c"]}}
 

@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from gorp.errors import UserError
-from gorp.overview import METRICS, overview, read_summaries
+from gorp.report.all_orders import METRICS, overview, read_summaries
+from gorp.util.errors import UserError
 
 
 def summary(order, *rows):

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 
-from gorp.page import order_tables, write_page
+from gorp.report.order_page import order_tables, write_page
 
 
 class Cells(HTMLParser):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from matrices import orthonormal, random
 
-from gorp.optimizer import GorpAdamW
+from gorp.optim.gorp_adamw import GorpAdamW
 
 NAMED = r"give GorpAdamW named parameters: model\.named_parameters\(\), or groups"
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves
 
-from gorp.architectures import read_architecture
 from gorp.cli import main
-from gorp.fake import LiveBytes, storage_bytes
+from gorp.data.tokens import Example
 from gorp.methods import make_method
-from gorp.models import attach
-from gorp.plan import attach_on_meta, build_base, make_plan, parts_of
-from gorp.prompts import Example
-from gorp.train import fit
+from gorp.models.adapters import attach
+from gorp.models.architecture import read_architecture
+from gorp.train.fake_tensors import LiveBytes, storage_bytes
+from gorp.train.loop import fit
+from gorp.train.memory_plan import attach_on_meta, build_base, make_plan, parts_of
 
 PRESETS = Path(__file__).parents[2] / "workflow/presets"
 SIZES = {"max_source_length": 40, "max_target_length": 6, "refresh_every": 1}

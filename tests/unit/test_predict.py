@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-import gorp.predict
-from gorp.decode import Batch
-from gorp.errors import UserError
-from gorp.files import read_jsonl, write_jsonl
-from gorp.models import load_base
-from gorp.predict import batches, generate, load_stage, predict
+import gorp.predict.prediction
+from gorp.models.loading import load_base
+from gorp.predict.decoding import Batch
+from gorp.predict.prediction import batches, generate, load_stage, predict
+from gorp.util.errors import UserError
+from gorp.util.files import read_jsonl, write_jsonl
 
 BUDGETS = (1, 250, 10**6)  # tokens: a row a batch, a few, all rows of the same labels
 
@@ -164,7 +164,7 @@ def test_foreign_stages_are_refused(micros, tasks, chain, tmp_path):
 
 
 def test_a_failure_leaves_no_output(micros, tasks, tmp_path, monkeypatch):
-    monkeypatch.setattr(gorp.predict, "generate", lambda *_args: [{"prediction": "only one"}])
+    monkeypatch.setattr(gorp.predict.prediction, "generate", lambda *_args: [{"prediction": "only one"}])
     with pytest.raises(ValueError):
         predict(micros["t5"].path, None, [tasks["moods"]], tmp_path / "x", 200, 4, 4)
     assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,7 @@ import pytest
 import torch
 from matrices import inside, off_orthonormal
 
-from gorp.adapter import PREFIX, read_stage
+from gorp.models.stage import PREFIX, read_stage
 
 FACTORS = {"A": {"A"}, "B": {"B"}, "both": {"A", "B"}, "none": set()}
 SIDE = {"A": 1, "B": 0}  # the mode of A [r, in] and of B [out, r] that the space lies on

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from gorp.errors import UserError
-from gorp.loss import summed_loss
-from gorp.prompts import IGNORED, Example, collate, pad, render, tokenize
+from gorp.data.batches import IGNORED, collate, pad
+from gorp.data.prompts import render
+from gorp.data.tokens import Example, tokenize
+from gorp.models.loss import summed_loss
+from gorp.util.errors import UserError
 
 LONG = "The first part stays. " + " ".join(f"word{i}" for i in range(40)) + " the end."
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from gorp.cli import main
-from gorp.files import read_json, write_json
-from gorp.metrics import score_predictions
+from gorp.metrics.answers import score_predictions
+from gorp.util.files import read_json, write_json
 
 TASKS = ["b", "a"]
 

@@ -5,10 +5,9 @@ from collections import Counter
 
 import pytest
 
-from gorp.benchmark import task_at
-from gorp.errors import UserError
-from gorp.prompts import render
-from gorp.rendering import Prompts, render_split, repeated
+from gorp.data.prompts import Prompts, render, render_split, repeated
+from gorp.data.tasks import task_at
+from gorp.util.errors import UserError
 
 LABELS = ["Good", "Bad"]
 INSTRUCTIONS = ["How?\n", "Good or bad?\n", "Which mood?\n"]

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gorp.intervals import interval
-from gorp.report import Run, _apart, accuracy_figure, aggregate, save_figure, write_tables
+from gorp.metrics.bootstrap import interval
+from gorp.report.accuracy_figure import _apart, accuracy_figure
+from gorp.report.order_tables import Run, aggregate
+from gorp.report.writing import save_figure, write_tables
 
 TASKS = ["b", "a", "c"]  # not in alphabetical order: columns follow the order of training
 ROWS = {"b": 100, "a": 100, "c": 200}

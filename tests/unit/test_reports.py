@@ -6,14 +6,14 @@ import signal
 import pytest
 import torch
 
-import gorp.train
-from gorp.adapter import SPACE, WEIGHTS, read_stage
-from gorp.checkpoint import Checkpoint
-from gorp.errors import Interrupted
-from gorp.optimizer import GorpAdamW
-from gorp.projection import down, full_precision
-from gorp.reports import Reports
-from gorp.train import train_stage
+import gorp.train.stage
+from gorp.models.stage import SPACE, WEIGHTS, read_stage
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import down, full_precision
+from gorp.train.checkpoint import Checkpoint
+from gorp.train.stage import train_stage
+from gorp.train.step_log import Reports
+from gorp.util.errors import Interrupted
 
 NO = torch.zeros(2)
 
@@ -48,7 +48,7 @@ def test_a_norm_that_is_not_finite_names_the_parameter_and_its_step(lag, bad):
 @pytest.fixture
 def late(monkeypatch):
     """Trainings read their losses a step late, as from a GPU."""
-    monkeypatch.setattr(gorp.train, "Reports", lambda losses, trained, lag: Reports(losses, trained, lag=1))
+    monkeypatch.setattr(gorp.train.stage, "Reports", lambda losses, trained, lag: Reports(losses, trained, lag=1))
 
 
 def test_reading_late_changes_no_byte(family, train, request):
@@ -85,8 +85,8 @@ def test_projections_keep_out_of_tf32(monkeypatch, request):
     matmul, seen = torch.backends.cuda.matmul, []
     request.addfinalizer(lambda before=matmul.allow_tf32: setattr(matmul, "allow_tf32", before))
     matmul.allow_tf32 = True
-    monkeypatch.setattr("gorp.optimizer.down", lambda *args: seen.append(matmul.allow_tf32) or down(*args))
-    monkeypatch.setattr("gorp.optimizer.update", lambda *args: seen.append(matmul.allow_tf32))
+    monkeypatch.setattr("gorp.optim.gorp_adamw.down", lambda *args: seen.append(matmul.allow_tf32) or down(*args))
+    monkeypatch.setattr("gorp.optim.gorp_adamw.update", lambda *args: seen.append(matmul.allow_tf32))
     W = torch.nn.Parameter(torch.randn(9, 6))
     optimizer = GorpAdamW([("W", W)], rank=2)
     W.grad = torch.randn(9, 6)

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from gorp.errors import UserError
-from gorp.rows import read_rows
+from gorp.data.file_formats import read_rows
+from gorp.util.errors import UserError
 
 ROWS = [
     {"label": "1", "sentence": 'Say "hello",\nthen go.'},

@@ -9,9 +9,10 @@ import pytest
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
-from gorp.errors import UserError
-from gorp.run_config import check_folders, check_run, checked_config, prompt_options, read_schema
-from gorp.yaml_files import read_yaml
+from gorp.config.checked import check_folders, check_run, checked_config, read_schema
+from gorp.config.prompt_options import prompt_options
+from gorp.util.errors import UserError
+from gorp.util.yaml_files import read_yaml
 
 SCHEMA = read_schema()
 DEFAULT = read_yaml(Path(__file__).parents[2] / "config.yaml")
@@ -168,7 +169,8 @@ def test_all_that_is_wrong_is_said_at_once():
 
 def test_neither_torch_nor_pandas_is_loaded():
     """The workflow reads its config with these at each start."""
-    code = "import sys, gorp.variants, gorp.presets, gorp.orders; assert not {'torch', 'pandas'} & set(sys.modules)"
+    modules = "sys, gorp.config.variants, gorp.config.presets, gorp.config.orders"
+    code = f"import {modules}; assert not {{'torch', 'pandas'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -6,13 +6,13 @@ import signal
 
 import pytest
 
-import gorp.train
-from gorp.adapter import INFO, SPACE, WEIGHTS
-from gorp.checkpoint import Checkpoint
-from gorp.errors import Interrupted, UserError
-from gorp.schedule import factor, set_rates, total_steps
-from gorp.settings import SCHEDULES
-from gorp.train import train_stage
+import gorp.train.stage
+from gorp.config.settings import SCHEDULES
+from gorp.models.stage import INFO, SPACE, WEIGHTS
+from gorp.train.checkpoint import Checkpoint
+from gorp.train.schedule import factor, set_rates, total_steps
+from gorp.train.stage import train_stage
+from gorp.util.errors import Interrupted, UserError
 
 ROOT_HALF = 0.5**0.5
 GOLDEN = {  # of 6 steps
@@ -56,7 +56,7 @@ def test_a_training_uses_it_and_goes_on_with_it(micros, tasks, tmp_path, monkeyp
             os.kill(os.getpid(), signal.SIGTERM)
         original(self, *args)
 
-    monkeypatch.setattr(gorp.train, "set_rates", set_and_see)
+    monkeypatch.setattr(gorp.train.stage, "set_rates", set_and_see)
     train_stage(family.path, tasks["moods"], tmp_path / "whole", method, settings, 3, None)
     whole, full = list(seen), [0.02] + ([0.01] if method == "gorp" else [])
     assert whole == [pytest.approx([rate * x for rate in full]) for x in GOLDEN["cosine", 2]]

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from gorp.errors import UserError
-from gorp.projection import PROJECTIONS
-from gorp.settings import PROJECTIONS as NAMES
-from gorp.settings import SETTINGS, make_settings, parse_assignments, settings_class, used_settings
+from gorp.config.settings import PROJECTIONS as NAMES
+from gorp.config.settings import SETTINGS, make_settings, parse_assignments, settings_class, used_settings
+from gorp.optim.projection import PROJECTIONS
+from gorp.util.errors import UserError
 
 FIELDS = [(method, field) for method, kind in SETTINGS.items() for field in dataclasses.fields(kind)]
 FIELD_IDS = [f"{method}-{field.name}" for method, field in FIELDS]

@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from gorp import smollm2
 from gorp.cli import main
-from gorp.embedded import train_tokenizer
-from gorp.models import load_base
+from gorp.models.loading import load_base
+from gorp.models.made import smollm2
+from gorp.models.made.embedded import train_tokenizer
 
 Q4_1 = gguf.GGMLQuantizationType.Q4_1
 TEXTS = ["The year 1984 came after 1983.", "In 1984 the café stood  empty."] * 3

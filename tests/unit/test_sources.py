@@ -2,9 +2,9 @@
 
 import pytest
 
-from gorp.errors import UserError
-from gorp.models import load_base
-from gorp.sources import MADE, check_model, is_local
+from gorp.config.model_names import MADE, check_model, is_local
+from gorp.models.loading import load_base
+from gorp.util.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import time
 import pytest
 
 from gorp.cli import main
-from gorp.errors import UserError
-from gorp.files import write_json
-from gorp.joblog import last_error, read_log
-from gorp.progress import PROGRESS, Progress
-from gorp.status import duration, read_config, state_of, status
+from gorp.report.job_log import last_error, read_log
+from gorp.report.status import duration, read_config, state_of, status
+from gorp.util.errors import UserError
+from gorp.util.files import write_json
+from gorp.util.progress import PROGRESS, Progress
 
 CONFIG = {
     "run": "r",

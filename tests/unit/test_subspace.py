@@ -6,12 +6,12 @@ from matrices import energy, off_orthonormal, orthonormal, random, with_spectrum
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
-from gorp import projection
-from gorp.fake import LiveBytes
-from gorp.optimizer import GorpAdamW
-from gorp.projection import FEWEST, MOST, SMALL, is_finite, subspace, unfold
-from gorp.prompts import tokenize
-from gorp.train import backward
+from gorp.data.tokens import tokenize
+from gorp.optim import projection
+from gorp.optim.gorp_adamw import GorpAdamW
+from gorp.optim.projection import FEWEST, MOST, SMALL, is_finite, subspace, unfold
+from gorp.train.fake_tensors import LiveBytes
+from gorp.train.loop import backward
 
 SHAPES = [(180, 150), (150, 180)]  # large enough that the subspace is iterated rather than exact
 SPECTRA = {

@@ -6,8 +6,9 @@ import json
 import pytest
 import sentencepiece
 
-from gorp.errors import UserError
-from gorp.prompts import load_tokenizer, tokenize
+from gorp.data.tokenizers import load_tokenizer
+from gorp.data.tokens import tokenize
+from gorp.util.errors import UserError
 
 LLAMA = {  # what LLaMA's tokenizer.model was trained with
     "model_type": "bpe",
@@ -73,6 +74,6 @@ def test_a_tokenizer_that_cannot_be_loaded_says_why(files, message, tmp_path):
 def test_packages_that_are_missing_are_named(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "tokenizer.model").write_bytes(b"")
-    monkeypatch.setattr("gorp.sources.installed", lambda name: name != "protobuf")
+    monkeypatch.setattr("gorp.config.model_names.installed", lambda name: name != "protobuf")
     with pytest.raises(UserError, match=r"tokenizer\.model needs: pip install protobuf$"):
         load_tokenizer(str(tmp_path))

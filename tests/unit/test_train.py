@@ -8,16 +8,18 @@ import torch
 from peft import PeftModel
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
-import gorp.train
-from gorp.adapter import INFO, SPACE, WEIGHTS, read_stage
-from gorp.errors import UserError
-from gorp.files import write_jsonl
-from gorp.gradients import step_gradients
+import gorp.train.stage
+from gorp.data.batches import collate
+from gorp.data.tokens import Example, tokenize
 from gorp.methods import make_method
-from gorp.models import attach
-from gorp.prompts import Example, collate, tokenize
-from gorp.reduced import whole_gradient
-from gorp.train import backward, batch_indices, fit, stage_seed, train_stage
+from gorp.models.adapters import attach
+from gorp.models.stage import INFO, SPACE, WEIGHTS, read_stage
+from gorp.optim.clipping import step_gradients
+from gorp.optim.reduced_gradient import whole_gradient
+from gorp.train.loop import backward, batch_indices, fit
+from gorp.train.stage import stage_seed, train_stage
+from gorp.util.errors import UserError
+from gorp.util.files import write_jsonl
 
 METHODS = ["gorp", "seqlora"]
 
@@ -212,7 +214,7 @@ def test_a_parent_trained_again_in_the_meantime_is_refused(micros, train, tasks,
         shutil.copytree(again, parent, dirs_exist_ok=True)
         return fit(*arguments)
 
-    monkeypatch.setattr(gorp.train, "fit", fit_slowly)
+    monkeypatch.setattr(gorp.train.stage, "fit", fit_slowly)
     with pytest.raises(UserError, match="was trained again while this stage was"):
         train_stage(family.path, tasks["topics"], tmp_path / "child", "gorp", family.settings(), 7, parent)
     assert not (tmp_path / "child" / INFO).exists()
@@ -275,8 +277,8 @@ def test_a_child_of_other_modules_forgets_nothing_silently(
     family, train, chain, task_rows, change, gradient_space, monkeypatch
 ):
     """Either it is refused, or the written stage is still the model that was trained."""
-    kept, original = [], gorp.train.concatenated_lora
-    monkeypatch.setattr(gorp.train, "concatenated_lora", lambda a, *rest: kept.append(a) or original(a, *rest))
+    kept, original = [], gorp.train.stage.concatenated_lora
+    monkeypatch.setattr(gorp.train.stage, "concatenated_lora", lambda a, *rest: kept.append(a) or original(a, *rest))
     try:
         folder = train(family, "topics", chain(family, "gorp", 1)[-1], gradient_space=gradient_space, **change)
     except UserError as error:

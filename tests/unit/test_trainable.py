@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from gorp.architectures import read_architecture
 from gorp.cli import main
-from gorp.embedded import VOCABULARY, build_model
-from gorp.errors import UserError
-from gorp.families import FAMILIES, choose_modules, folded
-from gorp.models import matching_modules
-from gorp.settings import make_settings
-from gorp.sources import EMBEDDED, SHIPPED
-from gorp.trainable import check_trainable, find_layers, read_layers
+from gorp.config.model_names import EMBEDDED, SHIPPED
+from gorp.config.settings import make_settings
+from gorp.models.adapters import matching_modules
+from gorp.models.architecture import read_architecture
+from gorp.models.families import FAMILIES, choose_modules, folded
+from gorp.models.made.embedded import VOCABULARY, build_model
+from gorp.models.trainable import check_trainable, find_layers, read_layers
+from gorp.util.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_what_was_found_is_kept_until_the_config_changes(tmp_path, monkeypatch):
     assert found.shapes["model.layers.0.self_attn.v_proj"] == (8, 16)
     (kept,) = (tmp_path / "cache").iterdir()
     with monkeypatch.context() as patch:
-        patch.setattr("gorp.trainable.find_or_refuse", None)
+        patch.setattr("gorp.models.trainable.find_or_refuse", None)
         again = read_layers(str(tmp_path), tmp_path / "cache")
     assert {name: tuple(shape) for name, shape in again.shapes.items()} == found.shapes
     (tmp_path / "config.json").write_text(json.dumps(small | {"hidden_size": 32}))
@@ -160,7 +160,7 @@ def test_shipped_configs_are_those_of_the_models_that_are_made(name):
 
 
 def test_gorp_train_refuses_before_weights_are_loaded(micros, tasks, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("gorp.train.load_base", None)
+    monkeypatch.setattr("gorp.train.stage.load_base", None)
     options = ["train", "--model", micros["t5"].path, "--data", str(tasks["moods"]), "--method", "gorp"]
     for settings, message in (
         (["rank=500"], "rank: 500 is larger than a side of decoder.block.N.layer.1.EncDecAttention.q (2), 24 x 32"),

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from gorp.errors import UserError
-from gorp.variants import check_trainings, distinct, overrides_of, training_settings, variant
+from gorp.config.variants import check_trainings, distinct, overrides_of, training_settings, variant
+from gorp.util.errors import UserError
 
 LONG = {"suite": "long", "training": {"rank": 32, "epochs": 3}}
 CONFIG = {

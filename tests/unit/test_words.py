@@ -6,7 +6,7 @@ import string
 import pytest
 from rouge_score.tokenizers import DefaultTokenizer
 
-from gorp.words import Words
+from gorp.metrics.rouge_tokenizer import Words
 
 
 def test_ascii_text_has_the_words_of_rouge_score():

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gorp.errors import UserError
-from gorp.overview import read_published
-from gorp.presets import read_preset
-from gorp.status import read_config
-from gorp.yaml_files import read_yaml
+from gorp.config.presets import read_preset
+from gorp.report.all_orders import read_published
+from gorp.report.status import read_config
+from gorp.util.errors import UserError
+from gorp.util.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [

@@ -10,10 +10,10 @@ import yaml
 from calls import REPOSITORY
 from transformers import T5Config, T5ForConditionalGeneration
 
-from gorp.benchmark import BUNDLED
-from gorp.embedded import train_tokenizer
-from gorp.files import write_json
-from gorp.trainable import read_layers
+from gorp.data.tasks import BUNDLED
+from gorp.models.made.embedded import train_tokenizer
+from gorp.models.trainable import read_layers
+from gorp.util.files import write_json
 
 ORDERS = {"short": {"ab": ["amazon", "agnews"], "abc": ["amazon", "agnews", "yahoo"]}}
 

@@ -13,7 +13,7 @@ import pytest
 from calls import REPOSITORY, jobs, planned, run
 
 from gorp.cli import main
-from gorp.official import blob_id
+from gorp.data.official.manifest import blob_id
 
 ROWS = ["results/test/data/agnews/train.jsonl", "results/test/data/agnews/test.jsonl"]
 

@@ -7,7 +7,7 @@ import pytest
 from calls import run
 from project import make_project
 
-from gorp.files import read_jsonl, write_jsonl
+from gorp.util.files import read_jsonl, write_jsonl
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,21 @@ from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 from gorp import run_config, variants
-from gorp.benchmark import OFFICIAL, benchmark_root, find_tasks, read_instructions
-from gorp.content import Digests
-from gorp.errors import UserError
-from gorp.locks import note_run, remove_stale_lock
-from gorp.official import INSTRUCTIONS, official_tasks, read_manifest
-from gorp.orders import Orders, kept
-from gorp.results import evaluation_tables, order_scores
-from gorp.run_config import check_folders, check_run, checked_config, read_schema, with_defaults
-from gorp.sources import EMBEDDED, MADE, check_model, is_local
-from gorp.steps import base_model_code, step_code
-from gorp.trainable import read_layers
-from gorp.transfer import check_source
-from gorp.variants import check_trainings
-from gorp.yaml_files import read_yaml
+from gorp.data.tasks import OFFICIAL, benchmark_root, find_tasks
+from gorp.data.instructions import read_instructions
+from gorp.config.content_digests import Digests
+from gorp.util.errors import UserError
+from gorp.util.snakemake_lock import note_run, remove_stale_lock
+from gorp.data.official.manifest import INSTRUCTIONS, official_tasks, read_manifest
+from gorp.config.orders import Orders, kept
+from gorp.config.result_paths import evaluation_tables, order_scores
+from gorp.config.checked import check_folders, check_run, checked_config, read_schema, with_defaults
+from gorp.config.model_names import EMBEDDED, MADE, check_model, is_local
+from gorp.config.step_code import base_model_code, step_code
+from gorp.models.trainable import read_layers
+from gorp.data.official.transfer import check_source
+from gorp.config.variants import check_trainings
+from gorp.util.yaml_files import read_yaml
 
 # the folder of the Snakefile
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]

@@ -8,8 +8,8 @@ import pytest
 from loopback import Loopback
 from places import CONFIG
 
-from gorp import official, transfer
-from gorp.official import blob_id
+from gorp.data.official import transfer
+from gorp.data.official.manifest import blob_id
 
 CONNECT, LOOK_UP = socket.socket.connect, socket.getaddrinfo
 
@@ -51,7 +51,7 @@ def pinned(files, tmp_path, monkeypatch):
     ids = {path: blob_id(clone / path) for path in files}
     manifest = {"repository": "https://github.com/someone/Data", "commit": "c0ffee", "files": ids}
     (tmp_path / "official.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr(official, "MANIFEST", tmp_path / "official.json")
+    monkeypatch.setattr(manifest, "MANIFEST", tmp_path / "official.json")
     monkeypatch.setattr(transfer, "BACKOFF", 0.001)
     monkeypatch.setattr(transfer, "TIMEOUT", 0.5)
     monkeypatch.setattr(transfer, "GRACE", 0.05)

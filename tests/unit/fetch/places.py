@@ -2,7 +2,7 @@
 
 import zlib
 
-from gorp import fetch as fetching
+from gorp.data.official import fetch as fetching
 
 TRAIN = "CL_Benchmark/SC/amazon/train.json"
 DEV = "CL_Benchmark/SC/amazon/dev.json"

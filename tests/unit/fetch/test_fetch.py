@@ -10,11 +10,11 @@ import pytest
 from loopback import Loopback
 from places import CONFIG, DEV, HALF, TRAIN, digest, expected, named, parts, paths
 
-from gorp import fetch as fetching
-from gorp import transfer
-from gorp.errors import UserError
-from gorp.fetch import fetch
-from gorp.official import blob_id
+from gorp.data.official import fetch as fetching
+from gorp.data.official import transfer
+from gorp.data.official.fetch import fetch
+from gorp.data.official.manifest import blob_id
+from gorp.util.errors import UserError
 
 
 def test_everything_comes_once_and_is_not_asked_for_again(server, files, output):

@@ -10,15 +10,15 @@ import loopback
 import pytest
 from places import HALF, TRAIN, expected, named, parts, paths
 
-from gorp import official
-from gorp.fetch import fetch
+from gorp.data.official import manifest
+from gorp.data.official.fetch import fetch
 
 
 def run_alone(server, output, *, timeout=30):
     """`gorp fetch` in a process of its own, on the manifest of the test."""
     code = (
         "import sys; from gorp import official, transfer; from pathlib import Path; from gorp.cli import main\n"
-        f"official.MANIFEST = Path({str(official.MANIFEST)!r}); transfer.TIMEOUT = {timeout}\n"
+        f"official.MANIFEST = Path({str(manifest.MANIFEST)!r}); transfer.TIMEOUT = {timeout}\n"
         f"sys.exit(main(['fetch', '--source', {server.url!r}, '--output', {str(output)!r}]))"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -7,11 +7,11 @@ import loopback
 import pytest
 from places import CONFIG, HALF, TRAIN, expected, named, parts, paths
 
-from gorp import fetch as fetching
-from gorp import transfer
-from gorp.errors import UserError
-from gorp.fetch import fetch
-from gorp.official import blob_id
+from gorp.data.official import fetch as fetching
+from gorp.data.official import transfer
+from gorp.data.official.fetch import fetch
+from gorp.data.official.manifest import blob_id
+from gorp.util.errors import UserError
 
 PASSING = {
     "503": ([loopback.say(503)], [None, None]),

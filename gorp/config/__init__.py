@@ -1,0 +1,1 @@
+"""The workflow's configuration: settings, variants, orders, paths of results, names of models."""

@@ -1,0 +1,42 @@
+"""Where the workflow keeps what a run produces.
+
+A stage lies under the sequence of tasks that it has learnt, so that orders which start alike share their stages:
+
+    ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/{stage.json, predictions.jsonl, scores.json, ...}
+    ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/only/yahoo/scores.json         one task: the next one, or its own
+    ROOT/stages/SUITE/METHOD/seedN/dbpedia/amazon/learning/evaluations.csv       amazon while it was trained
+    ROOT/zero-shot/yahoo/scores.json                                             the base model
+"""
+
+from collections.abc import Sequence
+
+
+def prefixes(tasks: Sequence[str]) -> list[str]:
+    """The stages of an order: `["dbpedia", "dbpedia/amazon", ...]`."""
+    return ["/".join(tasks[: i + 1]) for i in range(len(tasks))]
+
+
+def seen_scores(tasks: Sequence[str], full: bool) -> list[str]:
+    """For each stage of an order, the file with its scores of tasks seen: of all of them if `full`, or it is the last.
+
+    Else of its own task alone, which is all that AA, BWT, LA and FWT need.
+    """
+    stages = prefixes(tasks)
+    own = [f"{stage}/only/{task}/scores.json" for stage, task in zip(stages, tasks, strict=True)]
+    return [f"{stage}/scores.json" for stage in stages] if full else [*own[:-1], f"{stages[-1]}/scores.json"]
+
+
+def forward_scores(tasks: Sequence[str]) -> list[str]:
+    """For each stage but the last, the file with its score of the task that comes next."""
+    return [f"{stage}/only/{task}/scores.json" for stage, task in zip(prefixes(tasks), tasks[1:], strict=False)]
+
+
+def evaluation_tables(tasks: Sequence[str]) -> list[str]:
+    """For each stage of an order, the file with the evaluations of its training."""
+    return [f"{stage}/learning/evaluations.csv" for stage in prefixes(tasks)]
+
+
+def order_scores(tasks: Sequence[str], full: bool) -> list[str]:
+    """Files below METHOD/seedN that an order is aggregated from."""
+    info = [f"{stage}/stage.json" for stage in prefixes(tasks)]
+    return list(dict.fromkeys([*seen_scores(tasks, full), *info, *forward_scores(tasks)]))

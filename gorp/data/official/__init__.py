@@ -1,0 +1,1 @@
+"""The official benchmark: its manifest, and fetching it."""

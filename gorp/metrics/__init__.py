@@ -1,0 +1,1 @@
+"""Scores of answers and of sequences of tasks. Imports nothing of the package but `util`."""

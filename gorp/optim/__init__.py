@@ -1,0 +1,1 @@
+"""Subspace mathematics and the optimizer."""
