@@ -10,7 +10,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
-from gorp import run_config, variants
+from gorp.config import prompt_options as prompts
+from gorp.config import variants
 from gorp.data.tasks import OFFICIAL, benchmark_root, find_tasks
 from gorp.data.instructions import read_instructions
 from gorp.config.content_digests import Digests
@@ -125,7 +126,7 @@ def known_instructions(task, which):
 def prompt_options(task, split):
     """The options of `gorp preprocess` that change the rows of a split."""
     several = FROM_OFFICIAL or len(known_instructions(task, "drawn")) > 1
-    return run_config.prompt_options(config["prompts"], split, several)
+    return prompts.prompt_options(config["prompts"], split, several)
 
 
 def resource(rule, key):
