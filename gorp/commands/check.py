@@ -14,10 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.config.settings import require
     from gorp.data.check import Limit, as_text, check_benchmark
     from gorp.data.tasks import benchmark_root
     from gorp.data.tokenizers import load_tokenizer
+    from gorp.util.errors import require
 
     if args.max_source_length is not None and args.model is None:
         raise UserError("--max-source-length: counts tokens; give the --model whose tokens they are")

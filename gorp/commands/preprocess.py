@@ -31,11 +31,10 @@ def number_or_drawn(text: str) -> int | str:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.config.settings import require
     from gorp.data.official.manifest import check_fetched, official_tasks
     from gorp.data.prompts import Prompts, render_split
     from gorp.data.tasks import OFFICIAL, benchmark_root, find_tasks
-    from gorp.util.errors import close_names
+    from gorp.util.errors import close_names, require
     from gorp.util.files import write_jsonl
 
     require("--shots", args.shots, args.shots >= 0, "at least 0")

@@ -24,10 +24,11 @@ def aligned(table) -> str:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gorp.methods.registry import settings_of
     from gorp.report.begun_runs import begun_orders, choose_run, orders_of, runs_of, strangers
     from gorp.report.status import read_config, status
 
-    config = read_config(args.configfile or ([CONFIG] if CONFIG.is_file() else []))
+    config = read_config(args.configfile or ([CONFIG] if CONFIG.is_file() else []), settings_of)
     name = choose_run(args.name, config["run"], bool(args.configfile), args.results)
     config, folder = {**config, "run": name}, args.results / name
     others = [other for other in runs_of(args.results) if other != name]

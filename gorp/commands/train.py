@@ -14,7 +14,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="rendered train rows of one task")
     parser.add_argument("--parent", type=Path, help="the stage to go on from (default: the base model)")
     add_dtype(parser)
-    parser.add_argument("--method", required=True, help="gorp or seqlora")
+    parser.add_argument("--method", required=True, help="gorp, seqlora, or a Python file with a method of your own")
+    parser.add_argument(
+        "--earlier",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="rendered train rows of the earlier tasks, in their order, for a method that mixes them in",
+    )
     parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings", help="settings to change")
     parser.add_argument(
@@ -48,23 +56,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gorp.config.settings import make_settings, parse_assignments
+    from gorp.config.settings import parse_assignments
+    from gorp.methods.registry import make_method, method_settings
 
-    settings = make_settings(args.method, parse_assignments(args.settings))
+    settings = method_settings(args.method, parse_assignments(args.settings))
     if bool(args.dev) != bool(args.evaluate_every):
         raise UserError("--dev and --evaluate-every: one needs the other")
     check_model(args.model)
     check_output(args.output, folder=True)
     prepare_torch(args.threads)
     from gorp.models.architecture import read_architecture
-    from gorp.models.trainable import check_trainable, find_layers
+    from gorp.models.trainable import find_layers
     from gorp.train.stage import train_stage
 
-    check_trainable(find_layers(read_architecture(args.model)), settings)
-    stage = (args.model, args.data, args.output, args.method, settings, args.seed, args.parent, args.dtype)
+    make_method(args.method, settings).check(find_layers(read_architecture(args.model)))
     evaluation = None
     if args.evaluate_every:
         from gorp.predict.during_training import Evaluation
 
         evaluation = Evaluation(args.dev, args.evaluate_every, args.evaluate_rows)
-    train_stage(*stage, args.checkpoint_minutes, args.deepspeed, evaluation)
+    train_stage(
+        args.model,
+        args.data,
+        args.output,
+        args.method,
+        settings,
+        args.seed,
+        args.parent,
+        args.dtype,
+        args.checkpoint_minutes,
+        args.deepspeed,
+        evaluation,
+        args.earlier,
+    )

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 
 from gorp.config.messages import Place, dotted, lines_of, shown
-from gorp.config.settings import TrainSettings
+from gorp.config.settings import Kinds, TrainSettings, method_name, training_schema
 from gorp.util.errors import UserError
 from gorp.util.yaml_files import laid_over, read_yaml
 
@@ -33,11 +33,12 @@ def is_regex(text: Any) -> bool:
     return not isinstance(text, str) or re.compile(text) is not None
 
 
-def read_schema(path: Path | str = SCHEMA) -> dict[str, Any]:
-    """The schema of the config. A variant may have every setting of a training, beside its method."""
-    schema = read_yaml(Path(path))
+def read_schema(kinds: Kinds, path: Path | str = SCHEMA) -> dict[str, Any]:
+    """The schema of the config, with the settings of all methods; a variant may have them too, beside its method."""
+    schema, settings = read_yaml(Path(path)), training_schema(kinds)
+    schema["properties"]["training"]["properties"] = settings
     variant = schema["properties"]["variants"]["additionalProperties"]
-    variant["properties"] |= schema["properties"]["training"]["properties"]
+    variant["properties"] |= settings
     variant["additionalProperties"] = False
     return schema
 
@@ -58,7 +59,14 @@ def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any], whole: 
         raise UserError("\n".join(dict.fromkeys(bad)))
     training = dict(config.get("training", {}))
     training.setdefault("max_source_length", TrainSettings.max_source_length)  # predictions use it too
-    return {**config, "training": training}
+    return with_method_names({**config, "training": training})
+
+
+def with_method_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with the names of methods in place of their files."""
+    methods = [method_name(method) for method in config.get("methods", [])]
+    variants = {name: {**own, "method": method_name(own["method"])} for name, own in config.get("variants", {}).items()}
+    return {**config, **{key: value for key, value in (("methods", methods), ("variants", variants)) if key in config}}
 
 
 def with_defaults(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,15 @@ def read_zero_config(path: Path | str, settings: TrainSettings, dtype: str, proc
         raise UserError(f"{path}: {error}") from None
 
 
+def check_deepspeed(path: Path | str | None, settings: TrainSettings, dtype: str, processes: int) -> None:
+    """Raises UserError, as `read_zero_config`, that names the key of the workflow's config; None: there is no file."""
+    if path:
+        try:
+            read_zero_config(path, settings, dtype, processes)
+        except UserError as error:
+            raise UserError(f"deepspeed: {error}") from None
+
+
 def without_effect(path: Path | str) -> list[str]:
     """The keys of a config that has been checked which change nothing here, such as `optimizer`."""
     config = read_object(path)

@@ -5,6 +5,7 @@ from typing import Any
 
 import jsonschema
 
+from gorp.config.settings import BOUNDS
 from gorp.util.errors import close_names
 
 NAMES = {  # of types, in messages
@@ -16,7 +17,6 @@ NAMES = {  # of types, in messages
     "object": "KEY: VALUE pairs",
     "null": "null",
 }
-BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 Place = tuple[str | int, ...]  # keys and list indices, from the outermost
 
 

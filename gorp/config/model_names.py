@@ -18,6 +18,10 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json",
 READERS = ("sentencepiece", "protobuf")  # packages that read the two that end with .model
 
 
+# what `gorp base` makes, in the folder of a model
+BASE_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "digests.json")
+
+
 def is_local(model: str) -> bool:
     """True if `model` means a folder rather than a hub id (`owner/name`).
 
@@ -27,6 +31,14 @@ def is_local(model: str) -> bool:
         return True
     first, slash, _ = model.partition("/")
     return bool(slash) and (first == LOCAL or Path(first).is_dir())
+
+
+def tidy(place: str) -> str:
+    """A folder by its path from here where it lies below, in full elsewhere; names that are no folders as they are."""
+    if not is_local(place):
+        return place
+    full, here = Path(place).expanduser().resolve(), Path().resolve()
+    return str(full.relative_to(here) if full.is_relative_to(here) else full)
 
 
 def check_model(model: str) -> None:

@@ -10,6 +10,19 @@ A stage lies under the sequence of tasks that it has learnt, so that orders whic
 
 from collections.abc import Sequence
 
+STAGE = "stages/{suite}/{method}/seed{seed}/{stage}"  # below the folder of a run
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"  # as peft names them
+SPACE, INFO = "gradient_space.safetensors", "stage.json"
+NEW_LORA = "_new_lora"  # stands among the folders of later tasks; names of tasks begin with a letter or a digit
+NEW_LORA_FILES = (f"{NEW_LORA}/{WEIGHTS}", f"{NEW_LORA}/{CONFIG}")
+STAGE_FILES = (WEIGHTS, CONFIG, *NEW_LORA_FILES, SPACE, INFO)
+
+# of an order, in its folder below that of a run
+TABLES = ("summary.csv", "summary.html", "matrix.csv", "groups.csv", "accuracy.svg")
+LEARNING = ("learning.csv", "learning.svg")
+AUDIT_FILES = ("audit.html", "confusion.svg", "confusion.csv", "kinds.csv")  # below audit/METHOD/seedN
+
 
 def prefixes(tasks: Sequence[str]) -> list[str]:
     """The stages of an order: `["dbpedia", "dbpedia/amazon", ...]`."""

@@ -1,112 +1,148 @@
-"""The settings of a training, as frozen dataclasses: one a method, so that a stage depends on what it uses alone.
+"""The settings of a training, as frozen dataclasses: what every method uses here, more beside the method that uses it.
 
-The defaults are the published ones of T5-large on the standard suite.
+A setting is stated once: its default, its limits and what it is for. The check of its values, the schema of the
+workflow's config and the messages come from that. The defaults are the published ones of T5-large, standard suite.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from gorp.util.errors import UserError, close_names
 
+SCHEDULES = ("constant", "linear", "cosine")
+BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}  # of JSON schema
+
+
+def setting(default: Any, description: str, **limits: Any) -> Any:
+    """A field of a settings class; limits: keywords of JSON schema, of `BOUNDS`, or `enum`, or `format`."""
+    return dataclasses.field(default=default, metadata={"description": description, **limits})
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
-    """What every method uses: data, schedule and LoRA."""
+    """What every method uses: data, schedule and LoRA. Raises UserError for a value out of range."""
 
-    epochs: int = 1
-    batch_size: int = 64  # rows an optimizer step
-    micro_batch_size: int = 8  # rows a forward and backward pass
-    learning_rate: float = 1e-3  # of the LoRA factors
-    lr_schedule: str = "constant"  # of all learning rates, over the steps of a task (see gorp.train.schedule)
-    warmup_steps: int = 0  # steps in which they rise to their values
-    max_grad_norm: float = 1.0  # over all gradients as the optimizer gets them: reduced ones where there is a subspace
-    weight_decay: float = 0.0  # decoupled, of all trained parameters
-    gradient_checkpointing: bool = False  # compute activations again in the backward pass: less memory, more time
-    max_source_length: int = 512  # tokens
-    max_target_length: int = 50  # tokens, end-of-sequence included
-    lora_r: int = 8
-    lora_alpha: float = 32.0
-    lora_dropout: float = 0.1
-    lora_modules: str = "auto"  # regular expression over whole module names; auto: see gorp.models.families
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size", "micro_batch_size", "max_source_length", "max_target_length", "lora_r"):
-            require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("learning_rate", "max_grad_norm", "lora_alpha"):
-            require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        for name in ("weight_decay", "warmup_steps"):
-            require(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
-        require("lr_schedule", self.lr_schedule, self.lr_schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
-        require("lora_dropout", self.lora_dropout, 0 <= self.lora_dropout < 1, "at least 0 and below 1")
-
-
-@dataclasses.dataclass(frozen=True)
-class GorpSettings(TrainSettings):
-    """GORP adds the full-rank matrices and the shared gradient space; both off is LoRA alone, the paper's ablation."""
-
-    full_rank: bool = True  # train the full-rank matrices
-    full_rank_modules: str = "auto"  # regular expression over whole module names; auto: see gorp.models.families
-    full_rank_lr: float = 1e-5
-    projection: str = "std"  # the side of a full-rank matrix that is reduced: std is the smaller one
-    rank: int = 8  # k, of the gradient subspace of a full-rank matrix
-    refresh_every: int = 10  # T, steps from one subspace to the next
-    stagger: bool = False  # spread the refreshes of the matrices over the period: fewer whole gradients at once
-    exact_svd: bool = False  # subspaces from a full SVD for large matrices too, rather than by subspace iteration
-    turn_moments: bool = False  # turn Adam's moments into the new subspace; the paper keeps them
-    scale: float = 1.0  # factor on the lifted update
-    gradient_space: bool = True  # keep gradients orthogonal to the shared gradient space of the earlier tasks
-    energy: float = 0.9  # epsilon, the part of a first moment's energy that the space must explain
-    max_directions: int = 0  # of a basis, at most; 0: as many as the matrix has rows on that side
-    project_lora: str = "A"  # the LoRA factors with a shared gradient space: A, B, both or none
-    project_update: bool = False  # take the space out of Adam's step and LoRA A's start as well (the paper does not)
+    epochs: int = setting(1, "Passes over the train rows of a task.", minimum=1)
+    batch_size: int = setting(64, "Rows an optimizer step.", minimum=1)
+    micro_batch_size: int = setting(8, "Rows a forward and backward pass; smaller takes less memory.", minimum=1)
+    learning_rate: float = setting(1e-3, "Of the LoRA factors, after the warm-up.", exclusiveMinimum=0)
+    lr_schedule: str = setting(
+        "constant",
+        "What becomes of all learning rates over the steps of a task, after the warm-up; linear and cosine fall to "
+        "nearly 0.",
+        enum=SCHEDULES,
+    )
+    warmup_steps: int = setting(
+        0,
+        "First steps of a task, in which the learning rates rise to their values; at most as many as there are.",
+        minimum=0,
+    )
+    max_grad_norm: float = setting(
+        1.0,
+        "Limit on the norm of all gradients together; of a full-rank matrix, its gradient inside the subspace.",
+        exclusiveMinimum=0,
+    )
+    weight_decay: float = setting(0.0, "Of all trained parameters, decoupled from the gradient.", minimum=0)
+    gradient_checkpointing: bool = setting(
+        False, "Compute activations again in the backward pass: less memory, more time."
+    )
+    max_source_length: int = setting(512, "Tokens of a prompt; a longer one loses the end of its sentence.", minimum=1)
+    max_target_length: int = setting(50, "Tokens of an answer, end of sequence included.", minimum=1)
+    lora_r: int = setting(8, "Rank of the LoRA factors of one task.", minimum=1)
+    lora_alpha: float = setting(32.0, "LoRA is scaled by lora_alpha / lora_r.", exclusiveMinimum=0)
+    lora_dropout: float = setting(
+        0.1, "Dropout on the input of the LoRA factors in training.", minimum=0, exclusiveMaximum=1
+    )
+    lora_modules: str = setting(
+        "auto",
+        "Regular expression over whole module names; these linear modules get LoRA. auto: q and v of self-attention, "
+        "by the model's family (docs/models.md).",
+        format="regex",
+    )
 
     def __post_init__(self):
-        super().__post_init__()
-        for name in ("rank", "refresh_every"):
-            require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("full_rank_lr", "scale"):
-            require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        require("energy", self.energy, 0 < self.energy <= 1, "above 0 and at most 1")
-        require("max_directions", self.max_directions, self.max_directions >= 0, "at least 0")
-        require("projection", self.projection, self.projection in PROJECTIONS, f"one of {', '.join(PROJECTIONS)}")
-        factors = self.project_lora
-        require("project_lora", factors, factors in LORA_FACTORS, f"one of {', '.join(LORA_FACTORS)}")
+        for field in dataclasses.fields(self):
+            limits, value = field.metadata, getattr(self, field.name)
+            if not within(value, limits):
+                raise UserError(f"{field.name}: {value} is not {range_of(limits)}")
 
 
-SCHEDULES = ("constant", "linear", "cosine")
-PROJECTIONS = (
-    "std",
-    "reverse_std",
-    "left",
-    "right",
-    "full",
-)  # as gorp.optim.projection has them; no torch is loaded here
-LORA_FACTORS = {"A": "A", "B": "B", "both": "AB", "none": ""}  # what project_lora names
-SETTINGS: dict[str, type[TrainSettings]] = {"gorp": GorpSettings, "seqlora": TrainSettings}
+Kinds = Mapping[str, type[TrainSettings]]  # settings classes by the name of their method
 
 
-def require(key: str, value: Any, valid: bool, expected: str) -> None:
-    """Raises UserError that names the key unless `valid`."""
-    if not valid:
-        raise UserError(f"{key}: {value} is not {expected}")
+def within(value: Any, limits: Mapping[str, Any]) -> bool:
+    """Whether a value keeps to the limits of its setting; nan keeps to none."""
+    return (
+        ("minimum" not in limits or value >= limits["minimum"])
+        and ("exclusiveMinimum" not in limits or value > limits["exclusiveMinimum"])
+        and ("maximum" not in limits or value <= limits["maximum"])
+        and ("exclusiveMaximum" not in limits or value < limits["exclusiveMaximum"])
+        and ("enum" not in limits or value in limits["enum"])
+    )
 
 
-def settings_class(method: str) -> type[TrainSettings]:
-    """The settings dataclass of a method. Raises UserError for an unknown method."""
-    if method not in SETTINGS:
-        raise UserError(f"method: no method {method!r}; {close_names(method, SETTINGS)}")
-    return SETTINGS[method]
+def range_of(limits: Mapping[str, Any]) -> str:
+    """What the limits of a setting ask for, in words."""
+    if "enum" in limits:
+        return f"one of {', '.join(limits['enum'])}"
+    return " and ".join(f"{word} {limits[key]}" for key, word in BOUNDS.items() if key in limits)
 
 
-def make_settings(method: str, values: Mapping[str, Any]) -> TrainSettings:
+def schema_of(field: dataclasses.Field) -> dict[str, Any]:
+    """The JSON schema of a setting; no type where its values are listed."""
+    limits = {key: list(value) if key == "enum" else value for key, value in field.metadata.items()}
+    return limits if "enum" in limits else {"type": TYPES[field.type], **limits}
+
+
+def training_schema(kinds: Kinds) -> dict[str, dict[str, Any]]:
+    """The JSON schemas of all settings by name: first those of every method, then each method's own.
+
+    Raises UserError for a name that two methods use for different settings.
+    """
+    shared = {field.name for field in dataclasses.fields(TrainSettings)}
+    found: dict[str, dict[str, Any]] = {}
+    for method, kind in {"": TrainSettings, **kinds}.items():
+        for field in dataclasses.fields(kind):
+            schema = schema_of(field)
+            if field.name not in shared:
+                schema["description"] = f"{method}: {schema['description']}"
+            if {**found.get(field.name, schema), "description": ""} != {**schema, "description": ""}:
+                raise UserError(f"{field.name}: the method {method} takes it for another setting; give it another name")
+            found.setdefault(field.name, schema)
+    return found
+
+
+def is_file(method: str) -> bool:
+    """Whether a method is given by its Python file."""
+    return method.endswith(".py")
+
+
+def method_name(method: str) -> str:
+    """The name of a method: of a file its stem. Raises UserError for one that is no name of a folder."""
+    name = Path(method).stem if is_file(method) else method
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise UserError(f"method: {method}: name the file by letters, digits, _ and -")
+    return name
+
+
+def settings_class(method: str, kinds: Kinds) -> type[TrainSettings]:
+    """The settings class of a method. Raises UserError for an unknown method."""
+    if method not in kinds:
+        raise UserError(f"method: no method {method!r}; {close_names(method, kinds)}")
+    return kinds[method]
+
+
+def make_settings(method: str, kind: type[TrainSettings], values: Mapping[str, Any]) -> TrainSettings:
     """The settings of a method from a mapping; keys left out keep their defaults.
 
     Raises UserError for an unknown key, a value of the wrong type or out of range; whole numbers pass as floats.
     """
-    kind = settings_class(method)
     fields = {field.name: field.type for field in dataclasses.fields(kind)}
     checked = {}
     for key, value in values.items():
@@ -121,17 +157,18 @@ def make_settings(method: str, values: Mapping[str, Any]) -> TrainSettings:
     return kind(**checked)
 
 
-def used_settings(method: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def used_settings(method: str, kinds: Kinds, values: Mapping[str, Any]) -> dict[str, Any]:
     """All settings that a training by `method` uses, defaults filled in, keys sorted; others in `values` are left out.
 
     `values` may hold settings of other methods too; a key that no method has is a UserError.
     """
-    known = {field.name for kind in SETTINGS.values() for field in dataclasses.fields(kind)}
+    known = {field.name for kind in kinds.values() for field in dataclasses.fields(kind)}
     for key in values:
         if key not in known:
             raise UserError(f"{key}: no method has this setting; {close_names(key, sorted(known))}")
-    own = {field.name for field in dataclasses.fields(settings_class(method))}
-    settings = make_settings(method, {key: value for key, value in values.items() if key in own})
+    kind = settings_class(method, kinds)
+    own = {field.name for field in dataclasses.fields(kind)}
+    settings = make_settings(method, kind, {key: value for key, value in values.items() if key in own})
     return dict(sorted(dataclasses.asdict(settings).items()))
 
 

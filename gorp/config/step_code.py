@@ -1,6 +1,7 @@
 """The code behind each step of the workflow: what has to change so that the step runs again."""
 
 from gorp.config.model_names import EMBEDDED
+from gorp.config.settings import is_file
 from gorp.util.code_digest import code_digest
 
 COMMANDS = {  # the module of the command by step
@@ -13,7 +14,7 @@ NOT_RUN = {"train": ("gorp.predict.during_training",)}  # modules that a step's 
 
 def step_code(step: str, method: str | None = None) -> str:
     """The code digest of a step; of a training by a method, which is the name of one or a Python file."""
-    methods = [method if method.endswith(".py") else f"gorp.methods.{method}"] if method else []
+    methods = [method if is_file(method) else f"gorp.methods.{method}"] if method else []
     return code_digest(COMMANDS[step], *methods, without=NOT_RUN.get(step, ()))
 
 

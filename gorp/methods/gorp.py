@@ -1,28 +1,96 @@
 """GORP: LoRA and full-rank matrices trained together, orthogonal to the gradients of earlier tasks."""
 
+import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from gorp.config.settings import TrainSettings, setting
+from gorp.methods.base import Method
+from gorp.optim.modes import PROJECTIONS
 
-from gorp.config.settings import LORA_FACTORS, GorpSettings
-from gorp.models.adapters import Adapted
-from gorp.optim.gorp_adamw import GorpAdamW
-from gorp.optim.projection import full_precision, remove
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gorp.models.adapters import Adapted
+    from gorp.models.trainable import Layers
+    from gorp.optim.gorp_adamw import GorpAdamW
+
+LORA_FACTORS = {"A": "A", "B": "B", "both": "AB", "none": ""}  # what project_lora names
 
 
-class Gorp:
+@dataclasses.dataclass(frozen=True)
+class GorpSettings(TrainSettings):
+    """GORP adds the full-rank matrices and the shared gradient space; both off is LoRA alone, the paper's ablation."""
+
+    full_rank: bool = setting(True, "Train the full-rank matrices too.")
+    full_rank_modules: str = setting(
+        "auto",
+        "Regular expression over whole module names; their matrices are trained whole. auto: by the model's family "
+        "(docs/models.md).",
+        format="regex",
+    )
+    full_rank_lr: float = setting(
+        1e-5, "Learning rate of the full-rank matrices, after the warm-up.", exclusiveMinimum=0
+    )
+    projection: str = setting(
+        "std",
+        "Side of a full-rank matrix whose gradient is reduced: std the smaller, reverse_std the larger, left out, "
+        "right in, full both.",
+        enum=tuple(PROJECTIONS),
+    )
+    rank: int = setting(8, "Dimensions of the gradient subspace of a full-rank matrix.", minimum=1)
+    refresh_every: int = setting(10, "Steps from one gradient subspace to the next.", minimum=1)
+    stagger: bool = setting(
+        False, "Spread the refreshes of the matrices over the period, so that few whole gradients are held at once."
+    )
+    exact_svd: bool = setting(
+        False,
+        "Subspaces from a full SVD; else by subspace iteration, much faster. Matrices whose smaller side is at most "
+        "128 get a full SVD anyway.",
+    )
+    turn_moments: bool = setting(False, "Turn Adam's moments into each new subspace; the paper keeps them.")
+    scale: float = setting(1.0, "Factor on the update of the full-rank matrices.", exclusiveMinimum=0)
+    gradient_space: bool = setting(True, "Keep gradients orthogonal to the shared gradient space of earlier tasks.")
+    energy: float = setting(
+        0.9, "Part of a first moment's energy that the space must explain.", exclusiveMinimum=0, maximum=1
+    )
+    max_directions: int = setting(0, "Directions of a basis at most; 0 sets no limit.", minimum=0)
+    project_lora: str = setting(
+        "A",
+        "LoRA factors with a shared gradient space, kept orthogonal as the full-rank matrices are; the paper's runs: "
+        "A. A space begins with the stage that first has it.",
+        enum=tuple(LORA_FACTORS),
+    )
+    project_update: bool = setting(
+        False,
+        "Take the space out of Adam's step and of LoRA A's random start too; the paper projects the gradient alone.",
+    )
+
+
+class Gorp(Method):
     """Each task has LoRA factors of its own; full-rank matrices and some LoRA factors have a shared gradient space."""
 
+    Settings = GorpSettings
     new_lora = True
 
-    def __init__(self, settings: GorpSettings):
-        self.settings = settings
-        self.full_rank_modules = settings.full_rank_modules if settings.full_rank else None
+    @property
+    def full_rank_modules(self) -> str | None:
+        return self.settings.full_rank_modules if self.settings.full_rank else None
 
-    def optimizer(self, adapted: Adapted, memory: Mapping[str, Tensor]) -> GorpAdamW:
+    def check(self, layers: "Layers") -> None:
+        from gorp.models.trainable import check_rank, chosen_modules
+
+        super().check(layers)
+        if self.full_rank_modules is not None:
+            matrices = chosen_modules(layers, self.full_rank_modules, "full_rank_modules")
+            check_rank(layers, "rank", self.settings.rank, matrices)
+
+    def optimizer(self, adapted: "Adapted", carried: "Mapping[str, Tensor]") -> "GorpAdamW":
+        from gorp.models.adapters import start_outside
+        from gorp.optim.gorp_adamw import GorpAdamW
+
         s = self.settings
-        bases = {name: basis for name, basis in memory.items() if self.projects(name)}
+        bases = {name: basis for name, basis in carried.items() if self.projects(name)}
         if s.project_update:
             start_outside(adapted.lora, bases)
         # whatever r is, "left" has the basis of LoRA A on its in side, "right" that of LoRA B on its out side
@@ -38,26 +106,41 @@ class Gorp:
         optimizer.project_early()
         return optimizer
 
-    def memory(self, optimizer: GorpAdamW, memory: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def before_pass(self, optimizer: "GorpAdamW", last: bool) -> None:
+        optimizer.complete = last
+
+    def gradients(self, adapted: "Adapted", optimizer: "GorpAdamW") -> "dict[str, Tensor]":
+        return optimizer.reduce()
+
+    def carry(
+        self, adapted: "Adapted", optimizer: "GorpAdamW", carried: "Mapping[str, Tensor]"
+    ) -> "Mapping[str, Tensor]":
         if not self.settings.gradient_space:
-            return memory
+            return carried
         spaces = optimizer.gradient_space(self.settings.energy, self.settings.max_directions)
         # what this stage does not project is handed on as it came, for a later stage that does
-        return {**memory, **{name: basis for name, basis in spaces.items() if self.projects(name)}}
+        return {**carried, **{name: basis for name, basis in spaces.items() if self.projects(name)}}
 
     def projects(self, name: str) -> bool:
         """Whether a trained parameter is kept out of its shared gradient space, and extends it."""
         _, lora, factor = name.partition(".lora_")
         return self.settings.gradient_space and (not lora or factor in LORA_FACTORS[self.settings.project_lora])
 
+    def largest_carried(self, adapted: "Adapted", optimizer: "GorpAdamW", tasks: int) -> "Mapping[str, Tensor]":
+        """Each task adds all the directions that one can."""
+        bases = {}
+        for name, S_wm in self.carry(adapted, optimizer, {}).items():
+            side, limit = len(S_wm), self.settings.max_directions
+            bases[name] = S_wm.new_empty(side, min(tasks * S_wm.shape[1], limit or side, side))
+        return bases
 
-@torch.no_grad()
-@full_precision()
-def start_outside(lora: Mapping[str, nn.Parameter], memory: Mapping[str, Tensor]) -> None:
-    """Takes the space out of LoRA A's random start, in place: with projected updates B A S = 0 then holds exactly."""
-    for name, parameter in lora.items():
-        if name in memory and name.endswith(".lora_A"):  # B starts at zero
-            parameter.copy_(remove(parameter, memory[name], mode=1))
+    def make_heaviest(self, optimizer: "GorpAdamW") -> None:
+        """Before a step in which subspaces are due."""
+        for state in optimizer.state.values():
+            state["step"] = self.settings.refresh_every
 
-
-METHOD = Gorp
+    def held(
+        self, adapted: "Adapted", optimizer: "GorpAdamW", carried: "Mapping[str, Tensor]"
+    ) -> "dict[str, list[Tensor]]":
+        held = optimizer.held()
+        return {**held, "gradient_space": [*carried.values(), *held["gradient_space"]]}  # the optimizer has a copy

@@ -14,7 +14,7 @@ from gorp.config.settings import TrainSettings
 from gorp.models.architecture import linear_modules, stored_by_columns, tied_modules
 from gorp.models.families import choose_modules, refuse_both, refuse_tied
 from gorp.models.stage import Stage
-from gorp.optim.projection import full_precision
+from gorp.optim.projection import full_precision, remove
 from gorp.parallel.zero3 import shard
 from gorp.util.errors import UserError
 
@@ -67,11 +67,13 @@ def attach(
     parent: Stage | None,
     new_lora: bool,
     zero: Mapping[str, Any] | None = None,
+    keep_factors: bool = False,
 ) -> Adapted:
     """Puts trainable LoRA factors and full-rank matrices on a frozen base model, on top of what `parent` has learnt.
 
-    With `new_lora` the parent's factors are frozen beside new ones (see `merges`), else they are trained on. The
-    full-rank matrices are trained in fp32. With `zero` the base model is taken apart, see `gorp.parallel.zero3`.
+    With `new_lora` the parent's factors are frozen: merged into the weights where they can be (`merges`), or beside the
+    new ones with `keep_factors`. Else they are trained on. The full-rank matrices are trained in fp32. With `zero` the
+    base model is sharded, see `gorp.parallel.zero3`.
     Raises UserError if a module pattern matches nothing, or one module is matched for LoRA and for full rank.
     """
     lora_names = matching_modules(base, settings.lora_modules, "lora_modules")
@@ -80,13 +82,13 @@ def attach(
     if parent is not None:
         check_modules(base, parent, lora_names, full_names)
         load_full_rank(base, parent)
-        if merges(base, new_lora):
+        if merged := new_lora and not keep_factors and merges(base):
             merge_lora(base, parent)
     if zero is not None:  # what the parent has learnt is in the weights already, what is trained is not there yet
         shard(base, full_names, zero)
     config = lora_config(base, settings.lora_r, settings.lora_alpha, lora_names, settings.lora_dropout)
     model = get_peft_model(base, config, adapter_name=CURRENT)
-    if parent is not None and not merges(base, new_lora):
+    if parent is not None and not merged:
         add_parent_lora(model, parent, settings, new_lora)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(f".{CURRENT}." in name)
@@ -150,12 +152,12 @@ def load_full_rank(base: PreTrainedModel, parent: Stage) -> None:
         base.get_submodule(name.removesuffix(".weight")).weight = nn.Parameter(weight.to(base.device, copy=True))
 
 
-def merges(base: PreTrainedModel, new_lora: bool) -> bool:
-    """Whether frozen LoRA factors are added to the weights, so that a step costs the same after any number of tasks.
+def merges(base: PreTrainedModel) -> bool:
+    """Whether frozen LoRA factors can be added to the weights, so that a step costs the same after any number of tasks.
 
     A bf16 weight would round them away, and has them beside it, as a second adapter.
     """
-    return new_lora and base.dtype == torch.float32
+    return base.dtype == torch.float32
 
 
 @torch.no_grad()
@@ -209,3 +211,12 @@ def concatenated_lora(
         state[key] = torch.cat(parts, dim=0 if name.endswith("lora_A") else 1)
     r = config.r + (parent.lora_r if stacked else 0)
     return state, r, r * scaling
+
+
+@torch.no_grad()
+@full_precision()
+def start_outside(lora: Mapping[str, nn.Parameter], bases: Mapping[str, Tensor]) -> None:
+    """Takes the space out of LoRA A's random start, in place: with projected updates B A S = 0 then holds exactly."""
+    for name, parameter in lora.items():
+        if name in bases and name.endswith(".lora_A"):  # B starts at zero
+            parameter.copy_(remove(parameter, bases[name], mode=1))

@@ -14,19 +14,17 @@ import safetensors.torch
 from peft import LoraConfig
 from torch import Tensor
 
+from gorp.config.result_paths import NEW_LORA_FILES
 from gorp.util.files import replacing, write_json
-
-FOLDER = "_new_lora"
-FILES = (f"{FOLDER}/adapter_model.safetensors", f"{FOLDER}/adapter_config.json")  # as peft names them
 
 
 def write_new_lora(stage: Path, config: LoraConfig, lora: Mapping[str, Tensor]) -> None:
-    """Writes FILES below a stage's folder; `lora` in peft's naming, `config` that of the whole, whose scaling holds."""
+    """Writes the adapter below a stage's folder; `lora` in peft's naming, `config` that of the whole, to scale by."""
     r = next(len(factor) for name, factor in lora.items() if ".lora_A." in name)
     own = copy.copy(config)
     own.r, own.lora_alpha, own.modules_to_save = r, config.lora_alpha / config.r * r, None
-    write_tensors(stage / FILES[0], lora)
-    write_config(stage / FILES[1], own)
+    write_tensors(stage / NEW_LORA_FILES[0], lora)
+    write_config(stage / NEW_LORA_FILES[1], own)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -23,17 +23,12 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PretrainedConfig
 
+from gorp.config.result_paths import CONFIG, INFO, NEW_LORA_FILES, SPACE, WEIGHTS
 from gorp.models.architecture import on_meta
-from gorp.models.new_lora import FILES, write_config, write_new_lora, write_tensors
+from gorp.models.new_lora import write_config, write_new_lora, write_tensors
 from gorp.util.errors import UserError
 from gorp.util.files import read_json, sha256, write_json
 
-WEIGHTS, CONFIG, SPACE, INFO = (
-    "adapter_model.safetensors",
-    "adapter_config.json",
-    "gradient_space.safetensors",
-    "stage.json",
-)
 FORMAT = "gorp-stage-1"
 PREFIX = "base_model.model."  # of peft's names
 
@@ -95,7 +90,7 @@ def write_stage(
         write_new_lora(folder, config, new_lora)
     if architecture is not None:
         check_loads(folder, architecture)
-    files = {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE, *(FILES if new_lora else ()))}
+    files = {name: sha256(folder / name) for name in (WEIGHTS, CONFIG, SPACE, *(NEW_LORA_FILES if new_lora else ()))}
     packages = ("torch", "transformers", "peft", "safetensors")
     versions = {name: importlib.metadata.version(name) for name in packages}
     write_json(folder / INFO, {"format": FORMAT, **info, "versions": versions, "files": files})
@@ -136,7 +131,7 @@ def read_stage(folder: Path | str) -> Stage:
         ) from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise UserError(f"{folder / INFO}: not a stage of this project (expected format {FORMAT!r})")
-    own = [name for name in FILES if name in info.get("files", {})]  # older stages have none
+    own = [name for name in NEW_LORA_FILES if name in info.get("files", {})]  # older stages have none
     for name in (WEIGHTS, CONFIG, SPACE, *own):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: the file is missing; train the stage again")

@@ -41,28 +41,26 @@ class Layers:
     refused: str | None = None  # why the model cannot be trained at all
 
 
-def check_trainable(layers: Layers, settings: TrainSettings) -> None:
+def check_trainable(layers: Layers, settings: TrainSettings, full_rank_modules: str | None) -> None:
     """Raises UserError that names the key where a model cannot be trained with some settings.
 
-    Each pattern has to match something, no module both ways, none that shares its weight; no rank may be larger than
-    the smaller side of a matrix, and no text longer than the model can read.
+    Each pattern has to match something, no module both ways, none that shares its weight; r may not be larger than the
+    smaller side of a matrix, and no text longer than the model can read.
     """
     if layers.refused:
         raise UserError(layers.refused)
-
-    def chosen(key: str) -> list[str]:
-        names = choose_modules(layers.shapes, getattr(settings, key), key, layers.model_type)
-        refuse_tied(names, layers.tied, key)
-        return names
-
-    lora, full_rank = chosen("lora_modules"), []
-    if getattr(settings, "full_rank", False):
-        full_rank = chosen("full_rank_modules")
+    lora = chosen_modules(layers, settings.lora_modules, "lora_modules")
+    full_rank = chosen_modules(layers, full_rank_modules, "full_rank_modules") if full_rank_modules else []
     refuse_both(lora, full_rank)
     check_rank(layers, "lora_r", settings.lora_r, lora)
-    if full_rank:
-        check_rank(layers, "rank", settings.rank, full_rank)
     check_length(layers, settings)
+
+
+def chosen_modules(layers: Layers, pattern: str, key: str) -> list[str]:
+    """The modules of a pattern. Raises UserError that names the key for none, or one that shares its weight."""
+    names = choose_modules(layers.shapes, pattern, key, layers.model_type)
+    refuse_tied(names, layers.tied, key)
+    return names
 
 
 def check_rank(layers: Layers, key: str, rank: int, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Between the backward passes and the step: the gradients as the optimizer will use them, and the clipping of them."""
+"""Clipping, between the backward passes and the step."""
 
 from collections.abc import Mapping
 
@@ -6,14 +6,6 @@ import torch
 from torch import Tensor
 
 from gorp.optim.projection import is_finite
-
-
-def step_gradients(optimizer: torch.optim.Optimizer, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Gradients by parameter name, which may be changed in place: reduced ones where the optimizer has subspaces."""
-    reduce = getattr(optimizer, "reduce", None)  # GorpAdamW's
-    if reduce is not None:
-        return reduce()
-    return {name: parameter.grad for name, parameter in trained.items() if parameter.grad is not None}
 
 
 def clip_(gradients: Mapping[str, Tensor], max_norm: float, step: int) -> Tensor:

@@ -5,11 +5,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from gorp.optim import projection as pr
 from gorp.optim.clipping import check_finite, clip_
+from gorp.optim.modes import PROJECTIONS, basis_mode
 from gorp.optim.parameter_groups import as_group, as_groups, check_basis, check_group, check_saved
-from gorp.optim.projection import PROJECTIONS, basis_mode, down, full_precision, remove
+from gorp.optim.projection import down, full_precision, remove
 from gorp.optim.reduced_gradient import ReducedGradient, whole_gradient
 from gorp.parallel import processes
 
@@ -38,7 +40,7 @@ class GorpAdamW(torch.optim.Optimizer):
             ...options}; float32, none of them frozen.
         bases: orthonormal S_wm by parameter name, as `gradient_space` returned them after the task before.
         lr, betas, eps, weight_decay: as in torch.optim.AdamW, but no decay by default.
-        projection: the modes that are reduced (`gorp.optim.projection.PROJECTIONS`); where `rank` is None none is, and
+        projection: the modes that are reduced (`gorp.optim.modes.PROJECTIONS`); where `rank` is None none is, and
         the
             projection says on which mode the basis lives.
         rank: k, the dimensions of the subspace of each reduced mode; None trains the parameter as it is.
@@ -224,6 +226,18 @@ class GorpAdamW(torch.optim.Optimizer):
             self._make_room(parameter)
         self._reduced.clear()
         return loss
+
+    def held(self) -> dict[str, list[Tensor]]:
+        """The tensors that stay from one operation to the next: "gradients", "optimizer_state", "gradient_space"."""
+        parameters = [parameter for _, _, parameter in self._named()]
+        whole = [gradient for p in parameters if (gradient := whole_gradient(p)) is not None]
+        states = [self.state[parameter] for parameter in parameters]
+        rest = [{key: value for key, value in state.items() if key != "basis"} for state in states]
+        return {
+            "gradients": [*whole, *self._reduced.values()],
+            "optimizer_state": [leaf for leaf in tree_leaves(rest) if isinstance(leaf, Tensor)],
+            "gradient_space": [state["basis"] for state in states if "basis" in state],
+        }
 
     @torch.no_grad()
     @full_precision()

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gorp.optim.projection import PROJECTIONS, basis_mode
+from gorp.optim.modes import PROJECTIONS, basis_mode
 from gorp.util.errors import close_names
 
 EXPECTED = (

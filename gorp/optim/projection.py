@@ -6,7 +6,7 @@ basis. `P_nk` always spans a gradient subspace, `S_wm` a shared gradient space.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -18,18 +18,6 @@ LEFT = 0.003  # rounds go on while more than this part of the energy is expected
 SLOWEST = 0.9  # the largest ratio of two gains that is believed: they may not shrink at all for a round
 ROUNDING = 3e-6  # a singular value that grows by no larger part of the first may have grown by rounding
 
-# The modes that each projection reduces. "full" of a matrix takes both sides, of a tensor all modes: a Tucker
-# decomposition, truncated in each mode by its own singular vectors (HOSVD).
-PROJECTIONS = {
-    "std": lambda shape: (
-        min(range(len(shape)), key=lambda mode: (shape[mode], -mode)),
-    ),  # the smallest, last of equals
-    "reverse_std": lambda shape: (largest(shape, range(len(shape))),),
-    "left": lambda shape: (0,),
-    "right": lambda shape: (len(shape) - 1,),
-    "full": lambda shape: tuple(range(len(shape))),
-}
-
 
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
@@ -40,16 +28,6 @@ def full_precision() -> Iterator[None]:
         yield
     finally:
         matmul.allow_tf32 = before
-
-
-def largest(shape: Sequence[int], modes: Sequence[int]) -> int:
-    """The largest of some modes, the first of equals."""
-    return max(modes, key=lambda mode: (shape[mode], -mode))
-
-
-def basis_mode(shape: Sequence[int], reduced: Sequence[int]) -> int:
-    """The mode on which the shared gradient space lives: the largest left whole, or of all where none is."""
-    return largest(shape, [mode for mode in range(len(shape)) if mode not in reduced] or range(len(shape)))
 
 
 def unfold(G: Tensor, mode: int) -> Tensor:

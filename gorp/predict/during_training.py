@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from gorp.config.settings import TrainSettings, require
+from gorp.config.settings import TrainSettings
 from gorp.data.batches import collate, share, to_device
 from gorp.data.tokens import Example, tokenize
 from gorp.metrics.answers import SCORES, mean, tally
@@ -27,7 +27,7 @@ from gorp.models.loading import autocast
 from gorp.models.loss import summed_loss
 from gorp.parallel import processes
 from gorp.predict.prediction import generate
-from gorp.util.errors import UserError
+from gorp.util.errors import UserError, require
 from gorp.util.files import read_jsonl, replacing, sha256, write_jsonl
 
 TABLE = "evaluations.csv"

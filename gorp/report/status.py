@@ -9,6 +9,7 @@ import pandas as pd
 
 from gorp.config.checked import checked_config, read_schema, with_defaults
 from gorp.config.orders import kept
+from gorp.config.presets import Known
 from gorp.config.result_paths import prefixes, seen_scores
 from gorp.report.begun_runs import axes, orders_of
 from gorp.report.job_log import STOPPED, last_error, last_progress, read_log
@@ -21,14 +22,14 @@ from gorp.util.yaml_files import laid_over, read_yaml
 DEFAULTS = Path(__file__).resolve().parents[2] / "config.yaml"
 
 
-def read_config(paths: Sequence[Path]) -> dict[str, Any]:
+def read_config(paths: Sequence[Path], known: Known) -> dict[str, Any]:
     """Config files laid over each other, the later over the earlier, as Snakemake does with --configfile."""
     merged: dict[str, Any] = {}
     for path in paths:
         merged = laid_over(merged, read_yaml(path))
     if DEFAULTS.is_file():  # as the workflow does: files of one's own may hold a few keys
         merged = with_defaults(read_yaml(DEFAULTS), merged)
-    merged = checked_config(merged, read_schema())
+    merged = checked_config(merged, read_schema(known(merged)))
     return {**merged, "orders": kept(merged["orders"])}
 
 

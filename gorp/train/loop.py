@@ -9,10 +9,11 @@ from torch import Tensor
 from gorp.config.settings import TrainSettings
 from gorp.data.batches import IGNORED, collate, share, to_device
 from gorp.data.tokens import Example
+from gorp.methods.base import Method
 from gorp.models.adapters import Adapted
 from gorp.models.loading import autocast
 from gorp.models.loss import summed_loss
-from gorp.optim.clipping import clip_, step_gradients
+from gorp.optim.clipping import clip_
 from gorp.parallel import processes
 from gorp.train.checkpoint import Checkpoint
 from gorp.train.schedule import factor, set_rates
@@ -22,18 +23,20 @@ from gorp.util.progress import PROGRESS, Progress
 
 
 def fit(
+    method: Method,
     adapted: Adapted,
     optimizer: torch.optim.Optimizer,
     examples: Sequence[Example],
     tokenizer,
     settings: TrainSettings,
-    what: str,
+    tasks: Sequence[str],
     checkpoint: Checkpoint | None = None,
     watch: Callable[[int], None] | None = None,
 ) -> list[float]:
     """Runs all epochs, or what is left since the checkpoint; returns each step's mean loss per answer token (nats).
 
-    `watch` is called with the number of each step done, and with 0 before the first.
+    `tasks` are those of the stage, for messages; `watch` is called with the number of each step done, and with 0
+    before the first.
     """
     base = adapted.model.get_base_model()
     if settings.gradient_checkpointing:
@@ -45,22 +48,23 @@ def fit(
     rates = [group["lr"] for group in optimizer.param_groups]  # before a checkpoint brings those of its step
     losses = checkpoint.resume(adapted.trained, optimizer) if checkpoint else []
     if losses and processes.rank() == 0:
-        print(f"{what}: going on after step {len(losses)}", file=sys.stderr, flush=True)
+        print(f"train {'/'.join(tasks)}: resumes after step {len(losses)}", file=sys.stderr, flush=True)
     start_alike(adapted.trained, len(losses))
     reports = Reports(losses, adapted.trained, lag=1 if device.type == "cuda" else 0)
     file = checkpoint.path.with_name(PROGRESS) if checkpoint else None
     if watch and not losses:
         watch(0)
-    with Progress(what, len(batches), done=len(losses), file=file, quiet=processes.rank() > 0) as progress:
+    quiet = processes.rank() > 0
+    with Progress(f"train {'/'.join(tasks)}", len(batches), done=len(losses), file=file, quiet=quiet) as progress:
         for step, batch in enumerate(batches[len(losses) :], len(losses) + 1):
             scale = factor(step, len(batches), settings.lr_schedule, settings.warmup_steps)
             set_rates(optimizer, rates, scale)
-            loss = backward(
-                adapted.model, optimizer, [examples[i] for i in batch], tokenizer, settings.micro_batch_size
-            )
-            gradients = step_gradients(optimizer, adapted.trained)
+            rows = [examples[i] for i in batch]
+            loss = backward(method, adapted, optimizer, rows, tokenizer, settings.micro_batch_size)
+            gradients = method.gradients(adapted, optimizer)
             wishes = torch.tensor(checkpoint.wishes() if checkpoint else (0, 0), dtype=torch.float32, device=device)
             processes.sum_([*gradients.values(), loss, wishes])
+            method.change_gradients(adapted, gradients)
             reports.add(loss, clip_(gradients, settings.max_grad_norm, step), wishes)
             optimizer.step()
             optimizer.zero_grad()
@@ -92,25 +96,38 @@ def batch_indices(rows: int, batch_size: int, epochs: int) -> Iterator[list[int]
         yield from (chunk.tolist() for chunk in torch.randperm(rows).split(batch_size))
 
 
-def backward(model, optimizer, rows: Sequence[Example], tokenizer, micro_batch_size: int) -> Tensor:
+def backward(
+    method: Method,
+    adapted: Adapted,
+    optimizer: torch.optim.Optimizer,
+    rows: Sequence[Example],
+    tokenizer,
+    micro_batch_size: int,
+) -> Tensor:
     """Accumulates the gradient of the mean loss per answer token over `rows`; returns that loss, a scalar.
 
-    Each micro-batch is weighted by its answer tokens, so that the split into micro-batches changes rounding alone.
+    Each micro-batch is weighted by its answer tokens, so that the split into micro-batches changes rounding alone. What
+    the method adds to the loss has its gradient there too, and is no part of the loss returned.
     Of many processes each does its share of the rows: their gradients, and the losses returned, are to be summed.
     """
     tokens = sum(len(row.target) for row in rows)
-    device = optimizer.param_groups[0]["params"][0].device
+    model, device = adapted.model, next(iter(adapted.trained.values())).device
     total = torch.zeros((), device=device)
+    penalty = method.penalty(adapted)
+    if penalty is not None and processes.rank() == 0:
+        method.before_pass(optimizer, last=False)
+        penalty.backward()
     passes = share(rows, micro_batch_size, processes.rank(), processes.size())
     for number, part in enumerate(passes, 1):
-        optimizer.complete = number == len(passes)  # read by GorpAdamW alone
+        method.before_pass(optimizer, last=number == len(passes))
         inputs, labels = collate(part or rows[:1], tokenizer, model.config)
         if not part:
             labels.fill_(IGNORED)
         inputs, labels = to_device(inputs, device), to_device(labels, device)
         with autocast(model):
             logits = model(**inputs, use_cache=False).logits
+            added = method.batch_loss(adapted, inputs, labels, logits)
         loss = summed_loss(logits, labels) / tokens
-        loss.backward()
+        (loss if added is None else loss + added / tokens).backward()
         total += loss.detach()
     return total

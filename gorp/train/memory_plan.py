@@ -20,12 +20,12 @@ from transformers import PretrainedConfig
 
 from gorp.config.settings import TrainSettings
 from gorp.data.tokens import Example
-from gorp.methods import Method, make_method
-from gorp.models.adapters import Adapted, attach
+from gorp.methods.base import Method
+from gorp.methods.registry import make_method
+from gorp.models.adapters import Adapted
 from gorp.models.architecture import build_base, read_architecture
 from gorp.models.stage import PREFIX, Stage
-from gorp.optim.clipping import clip_, step_gradients
-from gorp.optim.reduced_gradient import whole_gradient
+from gorp.optim.clipping import clip_
 from gorp.train.fake_tensors import LiveBytes, fake_model, storage_bytes
 from gorp.train.loop import backward
 
@@ -62,18 +62,18 @@ def make_plan(
     config cannot be read, or the settings do not fit the model.
     """
     config, method, mode = read_architecture(model), make_method(method_name, settings), FakeTensorMode()
-    adapted = attach_on_meta(config, method, settings, dtype, None)
-    parent = stage_of(adapted, method, settings, earlier_tasks) if earlier_tasks else None
-    memory = largest_memory(fake_model(adapted, mode), method, settings, mode, earlier_tasks)
-    adapted = fake_model(attach_on_meta(config, method, settings, dtype, parent), mode)
+    adapted = attach_on_meta(config, method, dtype, None)
+    parent = stage_of(adapted, method, earlier_tasks) if earlier_tasks else None
+    carried = largest_carried(fake_model(adapted, mode), method, mode, earlier_tasks)
+    adapted = fake_model(attach_on_meta(config, method, dtype, parent), mode)
     with mode:
-        optimizer = method.optimizer(adapted, memory)
+        optimizer = method.optimizer(adapted, carried)
         if settings.gradient_checkpointing:
             base = adapted.model.get_base_model()
             base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         adapted.model.train()
         weights = [*adapted.model.parameters(), *adapted.model.buffers()]
-        live = largest_step(adapted, optimizer, settings, lambda: parts_of(adapted, optimizer, memory), weights)
+        live = largest_step(adapted, optimizer, method, lambda: method.held(adapted, optimizer, carried), weights)
     trained = {"lora": count(adapted.lora.values()), "full_rank": count(adapted.full_rank.values())}
     between_steps = {"weights": storage_bytes(weights), **live.bytes_by_part()}
     at_peak = {**between_steps, **live.at_peak}
@@ -95,17 +95,15 @@ def make_plan(
     )
 
 
-def attach_on_meta(
-    config: PretrainedConfig, method: Method, settings: TrainSettings, dtype: str, parent: Stage | None
-) -> Adapted:
-    """A new base model with adapters, on torch's meta device."""
+def attach_on_meta(config: PretrainedConfig, method: Method, dtype: str, parent: Stage | None) -> Adapted:
+    """A new base model with what is trained, on torch's meta device."""
     with torch.device("meta"):
-        return attach(build_base(config, dtype), settings, method.full_rank_modules, parent, method.new_lora)
+        return method.attach(build_base(config, dtype), parent)
 
 
-def stage_of(adapted: Adapted, method: Method, settings: TrainSettings, tasks: int) -> Stage:
+def stage_of(adapted: Adapted, method: Method, tasks: int) -> Stage:
     """A stage that has learnt some tasks by this method, on torch's meta device."""
-    times = tasks if method.new_lora else 1
+    times, settings = tasks if method.new_lora else 1, method.settings
     tensors = {}
     for name, p in adapted.lora.items():
         shape = (times * p.shape[0], p.shape[1]) if name.endswith("lora_A") else (p.shape[0], times * p.shape[1])
@@ -114,91 +112,61 @@ def stage_of(adapted: Adapted, method: Method, settings: TrainSettings, tasks: i
     return Stage(Path("."), {}, tensors, {}, times * settings.lora_r, times * settings.lora_alpha)
 
 
-def largest_memory(
-    adapted: Adapted, method: Method, settings: TrainSettings, mode: FakeTensorMode, tasks: int
-) -> dict[str, Tensor]:
-    """The bases that some tasks leave where each adds all the directions that one can."""
+def largest_carried(adapted: Adapted, method: Method, mode: FakeTensorMode, tasks: int) -> Mapping[str, Tensor]:
+    """The most that some earlier tasks can hand on."""
     if tasks == 0:
         return {}
     with mode, LiveBytes(dict):
         optimizer = method.optimizer(adapted, {})
-        step_alone(adapted, optimizer)
-        bases = {}
-        for name, S_wm in method.memory(optimizer, {}).items():
-            side, limit = len(S_wm), getattr(settings, "max_directions", 0)
-            bases[name] = torch.empty(side, min(tasks * S_wm.shape[1], limit or side, side))
-        return bases
-
-
-def step_alone(adapted: Adapted, optimizer: torch.optim.Optimizer) -> None:
-    """A step with gradients from nowhere: it makes the optimizer's state."""
-    for parameter in adapted.trained.values():
-        parameter.grad = torch.empty_like(parameter)
-    optimizer.step()
-    optimizer.zero_grad()
+        for parameter in adapted.trained.values():  # a step with gradients from nowhere makes the optimizer's state
+            parameter.grad = torch.empty_like(parameter)
+        optimizer.step()
+        optimizer.zero_grad()
+        return method.largest_carried(adapted, optimizer, tasks)
 
 
 def largest_step(
     adapted: Adapted,
     optimizer: torch.optim.Optimizer,
-    settings: TrainSettings,
+    method: Method,
     parts: Callable[[], Mapping[str, list[Tensor]]],
     weights: list[Tensor],
 ) -> LiveBytes:
-    """The bytes of a later step in which subspaces are due, or of the first, in which all are, if it takes more."""
+    """The bytes of the first step, or of the heaviest later one, if that takes more."""
 
     def step() -> LiveBytes:
         live = LiveBytes(parts)
         for tensor in tree_leaves([weights, parts()]):
             live.add(tensor)
         with live:
-            run_step(adapted, optimizer, settings)
+            run_step(adapted, optimizer, method)
         return live
 
-    first = None
-    if getattr(settings, "stagger", False):
-        first = step()
-    else:
-        with LiveBytes(dict):
-            step_alone(adapted, optimizer)
-    if hasattr(settings, "refresh_every"):
-        for state in optimizer.state.values():
-            state["step"] = settings.refresh_every
+    first = step()
+    method.make_heaviest(optimizer)
     later = step()
-    return first if first is not None and first.peak > later.peak else later
+    return first if first.peak > later.peak else later
 
 
-def run_step(adapted: Adapted, optimizer: torch.optim.Optimizer, settings: TrainSettings) -> None:
+def run_step(adapted: Adapted, optimizer: torch.optim.Optimizer, method: Method) -> None:
     """One training step. Of many passes only the last two run, on top of the gradients that earlier ones leave."""
+    settings = method.settings
     if passes_of(settings) > 2:
-        optimizer.complete = False
+        method.before_pass(optimizer, last=False)
         torch.stack([parameter.sum() for parameter in adapted.trained.values()]).sum().backward()
     rows = min(settings.batch_size, settings.micro_batch_size)
     row = Example([0] * settings.max_source_length, [0] * settings.max_target_length)
     tokenizer = SimpleNamespace(pad_token_id=0)
-    backward(adapted.model, optimizer, [row] * rows * min(passes_of(settings), 2), tokenizer, rows)
-    clip_(step_gradients(optimizer, adapted.trained), settings.max_grad_norm, 1)
+    backward(method, adapted, optimizer, [row] * rows * min(passes_of(settings), 2), tokenizer, rows)
+    gradients = method.gradients(adapted, optimizer)
+    method.change_gradients(adapted, gradients)
+    clip_(gradients, settings.max_grad_norm, 1)
     optimizer.step()
     optimizer.zero_grad()
 
 
 def passes_of(settings: TrainSettings) -> int:
     return math.ceil(settings.batch_size / settings.micro_batch_size)
-
-
-def parts_of(
-    adapted: Adapted, optimizer: torch.optim.Optimizer, memory: Mapping[str, Tensor]
-) -> dict[str, list[Tensor]]:
-    """The tensors beside the weights that stay from one operation to the next."""
-    states = list(optimizer.state.values())
-    bases = [state["basis"] for state in states if "basis" in state]
-    state = tree_leaves([{key: value for key, value in state.items() if key != "basis"} for state in states])
-    gradients = [whole_gradient(p) for p in adapted.trained.values() if whole_gradient(p) is not None]
-    return {
-        "gradients": [*gradients, *getattr(optimizer, "_reduced", {}).values()],
-        "optimizer_state": [tensor for tensor in state if isinstance(tensor, Tensor)],
-        "gradient_space": [*memory.values(), *bases],  # the training keeps the stage's, and the optimizer a copy
-    }
 
 
 def count(parameters: Iterable[Tensor]) -> int:

@@ -57,6 +57,8 @@ class Bare(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if called_name(node) in ("add_argument", "add_parser", "ArgumentParser"):
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in HELP]
+        if called_name(node) == "setting" and len(node.args) > 1:  # its description
+            node.args[1] = ast.Constant("")
         return self.generic_visit(node)
 
 

@@ -1,4 +1,4 @@
-"""The one exception whose message is meant for the user."""
+"""Exceptions whose messages are meant for the user, and help in making them."""
 
 import difflib
 import signal
@@ -16,6 +16,12 @@ def close_names(name: str, known: Iterable[str]) -> str:
     if near:
         return "did you mean " + " or ".join(near) + "?"
     return "known are: " + (", ".join(known) if known else "none")
+
+
+def require(key: str, value: object, valid: bool, expected: str) -> None:
+    """Raises UserError that names the key unless `valid`."""
+    if not valid:
+        raise UserError(f"{key}: {value} is not {expected}")
 
 
 class Interrupted(Exception):

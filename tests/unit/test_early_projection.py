@@ -9,7 +9,8 @@ from matrices import orthonormal, random
 
 from gorp.optim import projection
 from gorp.optim.gorp_adamw import GorpAdamW
-from gorp.optim.projection import PROJECTIONS, subspace
+from gorp.optim.modes import PROJECTIONS
+from gorp.optim.projection import subspace
 from gorp.optim.reduced_gradient import whole_gradient
 
 PASSES = 4

@@ -9,7 +9,7 @@ from matrices import inside
 from gorp.config.settings import GorpSettings
 from gorp.models.stage import SPACE, WEIGHTS, read_stage
 from gorp.optim import projection
-from gorp.optim.projection import PROJECTIONS, basis_mode
+from gorp.optim.modes import PROJECTIONS, basis_mode
 from gorp.util.errors import UserError
 
 MEMORY = "bytes saved for the backward pass"

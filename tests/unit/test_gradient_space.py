@@ -5,7 +5,8 @@ import torch
 from matrices import inside, off_orthonormal, orthonormal, random
 
 from gorp.optim.gorp_adamw import GorpAdamW
-from gorp.optim.projection import PROJECTIONS, basis_mode, remove, subspace, unfold, up
+from gorp.optim.modes import PROJECTIONS, basis_mode
+from gorp.optim.projection import remove, subspace, unfold, up
 
 SHAPES = [(12, 7), (7, 12), (9, 9), (6, 11, 5), (3, 4, 9, 5)]
 NAMES = pytest.mark.parametrize("name", PROJECTIONS)

@@ -8,7 +8,8 @@ from gorp.config.settings import SETTINGS
 from gorp.methods import make_method
 from gorp.models.adapters import attach
 from gorp.optim.gorp_adamw import GorpAdamW
-from gorp.optim.projection import PROJECTIONS, basis_mode, up
+from gorp.optim.modes import PROJECTIONS, basis_mode
+from gorp.optim.projection import up
 from gorp.optim.reduced_gradient import ReducedGradient
 from gorp.util.errors import UserError
 

@@ -7,7 +7,8 @@ import torch
 from matrices import orthonormal, random
 
 from gorp.optim.gorp_adamw import GorpAdamW
-from gorp.optim.projection import PROJECTIONS, down, subspace, unfold, up
+from gorp.optim.modes import PROJECTIONS
+from gorp.optim.projection import down, subspace, unfold, up
 
 SHAPES = [(7, 4), (4, 7), (5, 5), (6, 3, 4)]
 NAMES = pytest.mark.parametrize("name", PROJECTIONS)

@@ -8,7 +8,8 @@ from matrices import orthonormal, random
 
 from gorp.optim import projection
 from gorp.optim.gorp_adamw import GorpAdamW
-from gorp.optim.projection import PROJECTIONS, basis_mode, down, subspace, unfold, up
+from gorp.optim.modes import PROJECTIONS, basis_mode
+from gorp.optim.projection import down, subspace, unfold, up
 
 NAMES = pytest.mark.parametrize("name", PROJECTIONS)
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from matrices import inside, off_orthonormal, orthonormal, random, with_spectrum
 
-from gorp.optim.projection import PROJECTIONS, add_lifted, basis_mode, down, extend, remove, subspace, turn, unfold, up
+from gorp.optim.modes import PROJECTIONS, basis_mode
+from gorp.optim.projection import add_lifted, down, extend, remove, subspace, turn, unfold, up
 
 SHAPES = [(10, 6), (6, 10), (7, 7), (5, 8, 4), (3, 6, 4, 5)]
 EVERY = pytest.mark.parametrize(("name", "shape"), [(name, shape) for name in PROJECTIONS for shape in SHAPES])

@@ -6,7 +6,7 @@ import pytest
 
 from gorp.config.settings import PROJECTIONS as NAMES
 from gorp.config.settings import SETTINGS, make_settings, parse_assignments, settings_class, used_settings
-from gorp.optim.projection import PROJECTIONS
+from gorp.optim.modes import PROJECTIONS
 from gorp.util.errors import UserError
 
 FIELDS = [(method, field) for method, kind in SETTINGS.items() for field in dataclasses.fields(kind)]

@@ -3,6 +3,48 @@
 CURVES = config["learning_curves"]
 
 
+def method_of(wildcards):
+    """The method of a training, by name or file."""
+    return METHODS[TRAININGS.variant(wildcards.method)[0]]
+
+
+def training_settings(wildcards):
+    """What a training by a method or variant depends on, as sorted KEY=VALUE texts.
+
+    Neither processes nor a DeepSpeed config: they change a result by rounding alone.
+    """
+    settings = TRAININGS.settings(wildcards.suite, wildcards.method, wildcards.stage)
+    return [f"{key}={value}" for key, value in settings.items()]
+
+
+def earlier_rows(wildcards):
+    """The train rows of the earlier tasks, in their order, for a method that mixes them in."""
+    tasks = wildcards.stage.split("/")[:-1]
+    return rendered(tasks, "train") if find_method(method_of(wildcards)).needs_earlier_rows else []
+
+
+def earlier_option(wildcards, input):
+    """`--earlier FILES`, or nothing."""
+    return ["--earlier", *input.earlier] if input.earlier else []
+
+
+def known_instructions(task, which):
+    """The instructions of a task while the graph is built; none of the official ones, a file that may be to fetch."""
+    return [] if FROM_OFFICIAL else read_instructions(ROOT_OF_BENCHMARK, TASKS[task], which)
+
+
+def prompt_options(task, split):
+    """The options of `gorp preprocess` that change the rows of a split."""
+    several = FROM_OFFICIAL or len(known_instructions(task, "drawn")) > 1
+    return prompts.prompt_options(config["prompts"], split, several)
+
+
+def resource(rule, key):
+    """A resource of the config's, for jobs of a kind; memory and time grow with each attempt."""
+    value = config["resources"][rule][key]
+    return (lambda w, attempt: value * attempt) if key in ("mem_mb", "runtime") else value
+
+
 def model_files(wildcards):
     """The files of a base model that the workflow makes; another one is watched by `model_key`."""
     return [f"results/models/{config['model']}/{name}" for name in BASE_FILES] if config["model"] in MADE else []
@@ -40,7 +82,7 @@ def order_files(wildcards):
     """All that the tables of an order are made from."""
     tasks = ORDERS[wildcards.order]
     stages = f"{RUN}/stages/{SUITES[wildcards.order]}"
-    runs = [f"{stages}/{run}/{file}" for run in order_runs() for file in order_scores(tasks, FULL)]
+    runs = [f"{stages}/{run}/{file}" for run in order_runs() for file in result_paths.order_scores(tasks, FULL)]
     return runs + [f"{RUN}/zero-shot/{task}/scores.json" for task in tasks]
 
 
@@ -87,4 +129,4 @@ def learning_files(wildcards):
             "config: learning_curves: every: 0 scores nothing while a task is trained; give it a number of steps"
         )
     stages = f"{RUN}/stages/{SUITES[wildcards.order]}"
-    return [f"{stages}/{run}/{table}" for run in order_runs() for table in evaluation_tables(ORDERS[wildcards.order])]
+    return [f"{stages}/{run}/{table}" for run in order_runs() for table in result_paths.evaluation_tables(ORDERS[wildcards.order])]

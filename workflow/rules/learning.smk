@@ -7,6 +7,7 @@ use rule train as train_evaluated with:
         data=lambda w: rendered([Path(w.stage).name], "train"),
         model=model_files,
         parent=parent_files,
+        earlier=earlier_rows,
         dev=lambda w: rendered(evaluated_tasks(w.stage), "dev"),
     output:
         f"{STAGE}/learning/evaluations.csv",
@@ -23,7 +24,7 @@ use rule train as train_evaluated with:
             f"--evaluate-every={CURVES['every']}",
             f"--evaluate-rows={CURVES['rows']}",
         ],
-        code=lambda w: step_code("evaluate", variant(w.method)[0]),
+        code=lambda w: step_code("evaluate", method_of(w)),
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}, once more, and evaluate it as it goes"
 

@@ -31,10 +31,10 @@ rule predict:
         "../envs/gorp.yaml"
     threads: config["resources"]["predict"]["threads"]
     resources:
-        **machines("predict"),
+        **launchers.machines(config["resources"]["predict"]),
         mem_mb=resource("predict", "mem_mb"),
         runtime=resource("predict", "runtime"),
-        launcher=launcher("predict"),
+        launcher=launchers.launcher(config["resources"]["predict"]),
         batch_tokens=config["prediction"]["batch_tokens"],
         model=MODEL,
     params:

@@ -29,6 +29,7 @@ rule train:
         data=lambda w: rendered([Path(w.stage).name], "train"),
         model=model_files,
         parent=parent_files,
+        earlier=earlier_rows,
     output:
         [f"{STAGE}/{name}" for name in STAGE_FILES],
     log:
@@ -39,25 +40,27 @@ rule train:
         "../envs/gorp.yaml"
     threads: config["resources"]["train"]["threads"]
     resources:
-        **machines("train"),
+        **launchers.machines(config["resources"]["train"]),
         mem_mb=resource("train", "mem_mb"),
         runtime=resource("train", "runtime"),
         checkpoint_minutes=config["checkpoint_minutes"],
-        launcher=launcher("train"),
+        launcher=launchers.launcher(config["resources"]["train"]),
         deepspeed=f"--deepspeed {shlex.quote(config['deepspeed'])}" if config["deepspeed"] else "",
         model=MODEL,
+        method=method_of,
     params:
         model=model_key,
         dtype=config["dtype"],
-        method=lambda w: variant(w.method)[0],
-        settings=lambda w: training_settings(w.suite, w.method, w.stage),
+        settings=training_settings,
         parent=parent_option,
+        earlier=earlier_option,
         folder=stage_folder,
         evaluation=[],
-        code=lambda w: step_code("train", variant(w.method)[0]),
+        method=lambda w: TRAININGS.variant(w.method)[0],
+        code=lambda w: step_code("train", method_of(w)),
     message:
         "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
     shell:
-        "{resources.launcher} train --model {resources.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
+        "{resources.launcher} train --model {resources.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} {params.earlier:q} --method {resources.method:q}"
         " --seed {wildcards.seed} --set {params.settings:q} {params.evaluation:q} --threads {threads}"
         " --checkpoint-minutes {resources.checkpoint_minutes} {resources.deepspeed} --output {params.folder:q} 2>&1 | tee -i {log:q}"
