@@ -33,10 +33,10 @@ from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from gorp.config.settings import make_settings
 from gorp.data.prompts import Prompts, render_split
 from gorp.data.tasks import benchmark_root, find_tasks
 from gorp.data.tokens import answer_ids, tokenize
+from gorp.methods.registry import method_settings
 from gorp.models.loading import load_base
 from gorp.predict.decoding import Batch, label_log_likelihoods
 from gorp.predict.prediction import load_stage
@@ -68,7 +68,7 @@ def make_micro(rows: Sequence[dict], folder: Path) -> tuple[str, Path]:
     tokenizer.save_pretrained(model)
     write_jsonl(folder / "train.jsonl", rows)
     modules = {"lora_modules": r".*self_attn\.(q|v)_proj", "full_rank_modules": r".*mlp\.gate_proj"}
-    settings = make_settings("gorp", {**modules, "batch_size": 8, "micro_batch_size": 8, "learning_rate": 0.01})
+    settings = method_settings("gorp", {**modules, "batch_size": 8, "micro_batch_size": 8, "learning_rate": 0.01})
     train_stage(str(model), folder / "train.jsonl", stage, "gorp", settings, 0, None)
     return str(model), stage
 

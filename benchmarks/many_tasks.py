@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from sides import compare, make_model, settings_of
 
-from gorp.config.settings import make_settings, parse_assignments
-from gorp.methods import make_method
+from gorp.config.settings import parse_assignments
+from gorp.methods.registry import make_method, method_settings
 from gorp.models.adapters import attach, lora_config
 from gorp.models.loading import load_base
 from gorp.models.stage import write_stage
@@ -54,7 +54,7 @@ def main():
         folder = Path(scratch)
         model = make_model(args.model, folder)
         texts = settings_of(args.model, "gorp")
-        settings = make_settings("gorp", parse_assignments(texts))
+        settings = method_settings("gorp", parse_assignments(texts))
         stages = {tasks: make_stage(model, settings, tasks, folder / f"stage{tasks}") for tasks in (1, 14, 15)}
         common = ["--model", model, "--steps", str(args.steps), "--method", "gorp"]
         sides = {

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 import gorp.models.adapters
-from gorp.config.settings import make_settings, parse_assignments
+from gorp.config.settings import parse_assignments
 from gorp.data.tokens import Example
-from gorp.methods import make_method
+from gorp.methods.registry import make_method, method_settings
 from gorp.models.adapters import attach
 from gorp.models.loading import load_base
 from gorp.models.stage import read_stage
@@ -50,7 +50,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(2)
     torch.manual_seed(0)
-    settings = make_settings(args.method, parse_assignments(args.settings))
+    settings = method_settings(args.method, parse_assignments(args.settings))
     if args.separate:
         gorp.models.adapters.merges = lambda base, new_lora: False
     base_mb = resident_mb()

@@ -22,9 +22,9 @@ import torch
 from sides import MODULES
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, LlamaConfig, T5Config
 
-from gorp.config.settings import make_settings, parse_assignments
+from gorp.config.settings import parse_assignments
 from gorp.data.tokens import Example
-from gorp.methods import make_method
+from gorp.methods.registry import make_method, method_settings
 from gorp.models.adapters import attach
 from gorp.models.loading import DTYPES
 from gorp.train.loop import fit
@@ -68,7 +68,7 @@ def settings_of(case):
     own = {"refresh_every": 1} if method == "gorp" else {}
     sizes = {"batch_size": rows * passes, "micro_batch_size": rows, "max_source_length": tokens}
     values = {**modules, **own, **sizes, "max_target_length": ANSWER, "gradient_checkpointing": checkpointing}
-    return make_settings(method, values)
+    return method_settings(method, values)
 
 
 def status_mb(key: str) -> float:

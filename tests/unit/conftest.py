@@ -15,8 +15,9 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from gorp.config.settings import TrainSettings, make_settings
+from gorp.config.settings import TrainSettings
 from gorp.data.prompts import render
+from gorp.methods.registry import method_settings
 from gorp.models.loading import load_base
 from gorp.models.made.embedded import train_tokenizer
 from gorp.train.stage import train_stage
@@ -92,7 +93,7 @@ class Micro:
     def settings(self, method: str = "gorp", **changes) -> TrainSettings:
         lora, full_rank = PATTERNS[self.name]
         own = {**FULL_RANK, "full_rank_modules": full_rank} if method == "gorp" else {}
-        return make_settings(method, {**SMALL, "lora_modules": lora, **own, **changes})
+        return method_settings(method, {**SMALL, "lora_modules": lora, **own, **changes})
 
 
 @pytest.fixture(autouse=True)

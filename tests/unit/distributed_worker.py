@@ -12,12 +12,10 @@ from pathlib import Path
 
 import torch
 
-import gorp.train.loop
-from gorp.config.settings import make_settings
+import gorp.train.stage
 from gorp.data.batches import pad
 from gorp.data.tokens import tokenize
-from gorp.methods import make_method
-from gorp.models.adapters import attach
+from gorp.methods.registry import make_method, method_settings
 from gorp.models.loading import load_base
 from gorp.optim import projection
 from gorp.parallel import processes
@@ -54,17 +52,17 @@ def train(case: dict) -> None:
             os.kill(os.getpid(), number)
         step_done(self, *args)
 
-    def fit_from_elsewhere(adapted, *args):
+    def fit_from_elsewhere(method, adapted, *args):
         with torch.no_grad():
             for parameter in adapted.trained.values():
                 parameter.add_(1)
-        return fit_plainly(adapted, *args)
+        return fit_plainly(method, adapted, *args)
 
     Checkpoint.step_done = step_done_and_signal
     differs = case.get("differs") and processes.rank() == 1
-    gorp.train.loop.fit = fit_from_elsewhere if differs else fit_plainly
+    gorp.train.stage.fit = fit_from_elsewhere if differs else fit_plainly
     projection.subspace = (lambda *args: -subspace(*args)) if differs else subspace
-    settings = make_settings(case["method"], case["settings"])
+    settings = method_settings(case["method"], case["settings"])
     paths = [Path(case[key]) if case[key] else None for key in ("data", "output", "parent", "deepspeed")]
     data, output, parent, deepspeed = paths
     common = (case["method"], settings, case["seed"], parent, case["dtype"], case["checkpoint_minutes"], deepspeed)
@@ -76,16 +74,16 @@ def train(case: dict) -> None:
 
 
 def probe(case: dict) -> None:
-    settings = make_settings(case["method"], case["settings"])
+    settings = method_settings(case["method"], case["settings"])
     rows = read_jsonl(case["data"])
     torch.manual_seed(7)
     base, tokenizer = load_base(case["model"])
     method = make_method(case["method"], settings)
     zero = read_json(case["deepspeed"])["zero_optimization"] if case["deepspeed"] else None
-    adapted = attach(base, settings, method.full_rank_modules, None, method.new_lora, zero)
+    adapted = method.attach(base, None, zero)
     optimizer = method.optimizer(adapted, {})
     examples = tokenize(rows, tokenizer, settings.max_source_length, settings.max_target_length)
-    training = (adapted, optimizer, examples, tokenizer, settings, "probe")
+    training = (method, adapted, optimizer, examples, tokenizer, settings, ["probe"])
     losses = fit(*training)
     adapted.model.eval()
     own = [example.source for example in examples[processes.rank() :: processes.size()]]

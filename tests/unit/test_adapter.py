@@ -10,11 +10,13 @@ import torch
 from peft import PeftModel
 
 import gorp.train.stage
+from gorp.config.result_paths import CONFIG, INFO, SPACE, WEIGHTS
+from gorp.config.result_paths import NEW_LORA as FOLDER
+from gorp.config.result_paths import NEW_LORA_FILES as FILES
 from gorp.data.batches import collate
 from gorp.data.tokens import tokenize
 from gorp.models.adapters import lora_config
-from gorp.models.new_lora import FILES, FOLDER
-from gorp.models.stage import CONFIG, INFO, SPACE, WEIGHTS, read_stage, write_stage
+from gorp.models.stage import read_stage, write_stage
 from gorp.train.stage import train_stage
 from gorp.util.errors import UserError
 from gorp.util.files import sha256

@@ -8,7 +8,7 @@ from peft import PeftModel
 
 from gorp.data.batches import collate
 from gorp.data.tokens import tokenize
-from gorp.methods import make_method
+from gorp.methods.registry import make_method
 from gorp.models.adapters import CURRENT, PREVIOUS, attach
 from gorp.models.loading import autocast, load_base
 from gorp.models.stage import read_stage
@@ -22,7 +22,7 @@ def attached(family, method="gorp", parent=None):
     """A base model in bfloat16 with adapters, and the method."""
     made = make_method(method, family.settings(method))
     base, _ = load_base(family.path, "bfloat16")
-    return attach(base, made.settings, made.full_rank_modules, parent, made.new_lora), made
+    return made.attach(base, parent), made
 
 
 @torch.no_grad()
@@ -91,7 +91,7 @@ def test_training_moves_what_is_trained_alone(family, chain, task_rows, method):
     adapted, made = attached(family, method, read_stage(chain(family, method, 1)[-1]))
     before = {name: p.detach().clone() for name, p in adapted.model.named_parameters()}
     examples = tokenize(task_rows["topics"], family.tokenizer, 200, 50)
-    fit(adapted, made.optimizer(adapted, {}), examples, family.tokenizer, made.settings, "test")
+    fit(made, adapted, made.optimizer(adapted, {}), examples, family.tokenizer, made.settings, ["test"])
     trained = {id(p) for p in adapted.trained.values()}
     for name, parameter in adapted.model.named_parameters():
         assert torch.equal(parameter, before[name]) != (id(parameter) in trained), name
@@ -115,7 +115,9 @@ def test_training_is_as_in_float32_but_for_rounding_and_its_stages_predict(famil
 
 def test_a_written_stage_is_the_model_that_was_trained(family, train, task_rows, monkeypatch):
     kept, original = [], attach
-    monkeypatch.setattr("gorp.train.stage.attach", lambda *args: kept.append(original(*args)) or kept[0])
+    monkeypatch.setattr(
+        "gorp.models.adapters.attach", lambda *args, **named: kept.append(original(*args, **named)) or kept[0]
+    )
     folder = train(family, dtype="bfloat16", epochs=3)
     stock = PeftModel.from_pretrained(load_base(family.path, "bfloat16")[0], str(folder))
     trained, written = (logits(family, model, task_rows["moods"]) for model in (kept[0].model, stock))

@@ -12,7 +12,7 @@ import time
 import pytest
 import torch
 
-from gorp.models.stage import CONFIG, INFO, SPACE, WEIGHTS
+from gorp.config.result_paths import CONFIG, INFO, SPACE, WEIGHTS
 from gorp.optim.gorp_adamw import GorpAdamW
 from gorp.parallel import processes
 from gorp.train.checkpoint import PREFIX, Checkpoint

@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 import torch
 
-from gorp.config.settings import make_settings
+from gorp.config.result_paths import INFO, SPACE, WEIGHTS
 from gorp.data.batches import share
 from gorp.data.tokens import Example
-from gorp.models.stage import INFO, SPACE, WEIGHTS, read_stage
+from gorp.methods.registry import method_settings
+from gorp.models.stage import read_stage
 from gorp.predict.during_training import TABLE, Evaluation
 from gorp.predict.prediction import predict
 from gorp.train.checkpoint import PREFIX, Checkpoint
@@ -99,7 +100,7 @@ def case(micros, tasks, tmp_path_factory):
 def train_alone(case, evaluation=None, **changes):
     """The same training in this process; returns its stage."""
     case = {**case, **changes}
-    settings = make_settings(case["method"], case["settings"])
+    settings = method_settings(case["method"], case["settings"])
     parent = Path(case["parent"]) if case["parent"] else None
     common = (case["method"], settings, case["seed"], parent, case["dtype"])
     train_stage(case["model"], Path(case["data"]), Path(case["output"]), *common, evaluation=evaluation)

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from gorp.cli import parser
+from gorp.config.checked import read_schema
 from gorp.data.tasks import BUNDLED
+from gorp.methods.registry import settings_of
 
 ROOT = BUNDLED.parent
 PAGE = (ROOT / "docs/migrating.md").read_text(encoding="utf-8")
@@ -28,7 +30,7 @@ NAMES = sorted({name for row in ROWS for name in re.findall("`([^`]+)`", row[-1]
 
 @functools.cache
 def schema():
-    return yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))["properties"]
+    return read_schema(settings_of({}))["properties"]
 
 
 def exists_as_key(name):
@@ -51,7 +53,7 @@ def exists_as_command(name):
 
 @functools.cache
 def written():
-    files = [*ROOT.glob("workflow/rules/*.smk"), *ROOT.glob("gorp/*.py")]
+    files = [*ROOT.glob("workflow/rules/*.smk"), *ROOT.glob("gorp/**/*.py")]
     return "".join(path.read_text(encoding="utf-8") for path in files)
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from matrices import inside
 
-from gorp.config.settings import GorpSettings
-from gorp.models.stage import SPACE, WEIGHTS, read_stage
+from gorp.config.result_paths import SPACE, WEIGHTS
+from gorp.methods.gorp import GorpSettings
+from gorp.models.stage import read_stage
 from gorp.optim import projection
 from gorp.optim.modes import PROJECTIONS, basis_mode
 from gorp.util.errors import UserError

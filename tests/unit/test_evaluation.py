@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from gorp.cli import main
+from gorp.config.result_paths import SPACE, WEIGHTS
 from gorp.data.batches import collate
 from gorp.data.tokens import tokenize
 from gorp.metrics.answers import score_predictions
 from gorp.models.loading import load_base
 from gorp.models.loss import summed_loss
-from gorp.models.stage import SPACE, WEIGHTS
 from gorp.predict.during_training import PARTIAL, TABLE, Evaluation, chosen, evaluation_steps
 from gorp.predict.prediction import load_stage, predict
 from gorp.train.checkpoint import Checkpoint

@@ -26,12 +26,13 @@ from transformers import (
 )
 
 import gorp.train.stage
-from gorp.config.settings import make_settings
+from gorp.config.result_paths import CONFIG
 from gorp.data.batches import collate
 from gorp.data.tokens import tokenize
+from gorp.methods.registry import method_settings
 from gorp.models.families import FAMILIES, choose_modules
 from gorp.models.loading import autocast, load_base
-from gorp.models.stage import CONFIG, read_stage
+from gorp.models.stage import read_stage
 from gorp.predict.prediction import generate, load_stage
 from gorp.train.stage import train_stage
 
@@ -94,7 +95,7 @@ def test_a_family_is_trained_and_read_by_stock_peft(family, micros, tasks, task_
     make_model(family, micros["t5"].tokenizer, model)
     kept, original = [], gorp.train.stage.concatenated_lora
     monkeypatch.setattr(gorp.train.stage, "concatenated_lora", lambda *args: kept.append(args[0]) or original(*args))
-    settings, rows, parent = make_settings("gorp", SETTINGS), task_rows["causes"], None
+    settings, rows, parent = method_settings("gorp", SETTINGS), task_rows["causes"], None
     base, tokenizer = load_base(str(model))
     before = [logits(base, tokenizer, rows)]
     for task in ("moods", "topics"):
@@ -145,7 +146,7 @@ def test_a_bias_stays_exact_beside_bfloat16(micros, tasks, task_rows, tmp_path, 
     model, parent = str(tmp_path / "model"), None
     make_model("qwen2", micros["t5"].tokenizer, Path(model))
     patterns = {"lora_modules": r".*self_attn\.q_proj", "full_rank_modules": r".*self_attn\.v_proj"}
-    settings = make_settings("gorp", SETTINGS | patterns)
+    settings = method_settings("gorp", SETTINGS | patterns)
     for task in ("moods", "topics"):
         train_stage(model, tasks[task], tmp_path / task, "gorp", settings, 1, parent, "bfloat16")
         parent = tmp_path / task

@@ -4,7 +4,10 @@ import pytest
 import torch
 from matrices import orthonormal, random
 
-from gorp.optim.clipping import clip_, step_gradients
+from gorp.config.settings import TrainSettings
+from gorp.methods.base import Method
+from gorp.models.adapters import Adapted
+from gorp.optim.clipping import clip_
 from gorp.optim.gorp_adamw import GorpAdamW
 from gorp.optim.projection import down
 
@@ -29,7 +32,7 @@ def test_they_are_those_of_the_parameters_where_there_is_no_subspace():
     a, b, absent = (torch.nn.Parameter(random(3, 2)) for _ in range(3))
     a.grad, b.grad = random(3, 2, seed=1), random(3, 2, seed=2)
     named = {"a": a, "b": b, "absent": absent}
-    gradients = step_gradients(torch.optim.AdamW(named.values()), named)
+    gradients = Method(TrainSettings()).gradients(Adapted(None, named, {}), None)
     assert list(gradients) == ["a", "b"]
     assert gradients["a"] is a.grad
     assert gradients["b"] is b.grad
@@ -38,31 +41,31 @@ def test_they_are_those_of_the_parameters_where_there_is_no_subspace():
 @pytest.mark.parametrize("early", [False, True])
 def test_they_are_the_reduced_ones_where_there_is(early):
     parameters, whole, optimizer = make(early)
-    gradients = step_gradients(optimizer, parameters)
+    gradients = optimizer.reduce()
     assert gradients["a"] is parameters["a"].grad
     assert gradients["b"].shape == (9, 2)
     subspaces = optimizer.state[parameters["b"]]["subspaces"]
     torch.testing.assert_close(gradients["b"], down(whole["b"], subspaces))
-    assert step_gradients(optimizer, parameters)["b"] is gradients["b"], "asking again changes nothing"
+    assert optimizer.reduce()["b"] is gradients["b"], "asking again changes nothing"
 
 
 @pytest.mark.parametrize("basis", [False, True])
 @pytest.mark.parametrize("early", [False, True])
 def test_the_norm_is_that_of_the_reduced_gradients(early, basis):
     """Of the part inside the subspace, before a shared gradient space is taken out of it."""
-    parameters, whole, optimizer = make(early, basis)
+    _parameters, whole, optimizer = make(early, basis)
     leading = torch.linalg.svdvals(whole["b"])[:2]
     expected = norm([whole["a"], leading])
     assert expected < 0.95 * norm(whole.values())
-    assert clip_(step_gradients(optimizer, parameters), 0.5, 1).item() == pytest.approx(expected, rel=1e-6)
-    gradients = step_gradients(optimizer, parameters)
+    assert clip_(optimizer.reduce(), 0.5, 1).item() == pytest.approx(expected, rel=1e-6)
+    gradients = optimizer.reduce()
     assert norm(gradients.values()) == pytest.approx(0.5, rel=1e-5)
     torch.testing.assert_close(gradients["a"], whole["a"] * 0.5 / expected)
 
 
 def test_the_step_takes_the_clipped_ones():
     parameters, _, optimizer = make()
-    clip_(step_gradients(optimizer, parameters), 0.5, 1)
+    clip_(optimizer.reduce(), 0.5, 1)
     optimizer.step()
     moments = [optimizer.state[parameter]["exp_avg"] for parameter in parameters.values()]
     assert norm(moments) == pytest.approx(0.1 * 0.5, rel=1e-5)
@@ -74,7 +77,7 @@ def test_projected_early_or_late_they_are_clipped_the_same(max_norm):
     for step in range(1, 4):
         norms = []
         for parameters, whole, optimizer in (late, early):
-            norms.append(clip_(step_gradients(optimizer, parameters), max_norm, step))
+            norms.append(clip_(optimizer.reduce(), max_norm, step))
             optimizer.step()
             optimizer.zero_grad()
             for name, parameter in parameters.items():
@@ -85,8 +88,8 @@ def test_projected_early_or_late_they_are_clipped_the_same(max_norm):
 
 
 def test_below_the_limit_nothing_changes():
-    parameters, _, optimizer = make()
-    gradients = step_gradients(optimizer, parameters)
+    _parameters, _, optimizer = make()
+    gradients = optimizer.reduce()
     before = {name: gradient.clone() for name, gradient in gradients.items()}
     total = norm(gradients.values())
     assert clip_(gradients, total * 1.01, 1).item() == pytest.approx(total)
@@ -99,8 +102,8 @@ def test_below_the_limit_nothing_changes():
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_the_first_gradient_that_is_not_finite_is_named(name, bad):
-    parameters, _, optimizer = make()
-    gradients = step_gradients(optimizer, parameters)
+    _parameters, _, optimizer = make()
+    gradients = optimizer.reduce()
     gradients[name][1, 1] = bad
     others = {key: gradient.clone() for key, gradient in gradients.items() if key != name}
     with pytest.raises(FloatingPointError, match=f"^{name}, step 7: the gradient is not finite"):

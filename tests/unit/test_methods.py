@@ -4,9 +4,7 @@ import pytest
 import torch
 from matrices import inside, orthonormal
 
-from gorp.config.settings import SETTINGS
-from gorp.methods import make_method
-from gorp.models.adapters import attach
+from gorp.methods.registry import make_method, method_names
 from gorp.optim.gorp_adamw import GorpAdamW
 from gorp.optim.modes import PROJECTIONS, basis_mode
 from gorp.optim.projection import up
@@ -15,7 +13,7 @@ from gorp.util.errors import UserError
 
 
 def attached(family, method, settings):
-    return attach(family.load(), settings, method.full_rank_modules, None, method.new_lora)
+    return method.attach(family.load(), None)
 
 
 def step(adapted, optimizer, seed=0):
@@ -26,7 +24,7 @@ def step(adapted, optimizer, seed=0):
 
 
 def test_every_method_of_the_settings_is_there(micros):
-    for name in SETTINGS:
+    for name in method_names():
         method = make_method(name, micros["t5"].settings(name))
         assert isinstance(method.new_lora, bool)
     with pytest.raises(UserError, match=r"no method 'seqlra'; did you mean seqlora"):
@@ -84,7 +82,7 @@ def test_gorp_without_its_parts_is_lora_alone(family):
         reference.step()
     for key, parameter in stock.items():
         torch.testing.assert_close(adapted.lora[key], parameter, atol=1e-6, rtol=0)
-    assert method.memory(optimizer, {}) == {}
+    assert method.carry(adapted, optimizer, {}) == {}
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS)
@@ -101,7 +99,7 @@ def test_gorp_keeps_bases_of_a_and_of_the_full_rank_matrices(family, projection)
     for name, S_wm in old.items():
         state = optimizer.state[adapted.trained[name]]
         assert inside(S_wm, up(state["exp_avg"], state.get("subspaces", {})), modes[name]) < 1e-6, name
-    memory = method.memory(optimizer, old)
+    memory = method.carry(adapted, optimizer, old)
     assert set(memory) == set(old)
     for name, S_wm in memory.items():
         assert torch.equal(S_wm[:, :3], old[name])
@@ -116,7 +114,7 @@ def test_gorp_keeps_as_much_as_it_is_asked_to(family):
         adapted = attached(family, method, settings)
         optimizer = method.optimizer(adapted, {})
         step(adapted, optimizer)
-        sizes.append({basis.shape[1] for basis in method.memory(optimizer, {}).values()})
+        sizes.append({basis.shape[1] for basis in method.carry(adapted, optimizer, {}).values()})
     assert sizes == [{2, 4}, {1}, {2}], "of LoRA A with r 2, and of matrices with rank 4"
 
 
@@ -130,7 +128,7 @@ def test_seqlora_is_plain_adamw_on_the_factors(family):
     assert {id(p) for p in group["params"]} == {id(p) for p in adapted.lora.values()}
     assert (group["lr"], group["weight_decay"], group["betas"]) == (0.02, 0.1, (0.9, 0.999))
     assert not adapted.full_rank
-    assert method.memory(optimizer, {}) == {}
+    assert method.carry(adapted, optimizer, {}) == {}
 
 
 @pytest.mark.parametrize("project_update", [True, False])
@@ -153,6 +151,6 @@ def test_the_space_of_lora_a_lies_in_its_inputs_even_where_r_is_larger(family):
     adapted = attached(family, method, settings)
     optimizer = method.optimizer(adapted, {})
     step(adapted, optimizer)
-    for name, basis in method.memory(optimizer, {}).items():
+    for name, basis in method.carry(adapted, optimizer, {}).items():
         if name.endswith("lora_A"):
             assert adapted.lora[name].shape[0] == 40 > basis.shape[0] == adapted.lora[name].shape[1]

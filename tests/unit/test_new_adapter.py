@@ -6,11 +6,13 @@ import pytest
 import torch
 from peft import PeftModel
 
+from gorp.config.result_paths import CONFIG, INFO, WEIGHTS
+from gorp.config.result_paths import NEW_LORA as FOLDER
+from gorp.config.result_paths import NEW_LORA_FILES as FILES
 from gorp.data.batches import collate
 from gorp.data.tasks import TASK_NAME
 from gorp.data.tokens import tokenize
-from gorp.models.new_lora import FILES, FOLDER
-from gorp.models.stage import CONFIG, INFO, WEIGHTS, read_stage
+from gorp.models.stage import read_stage
 from gorp.util.errors import UserError
 
 

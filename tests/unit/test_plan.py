@@ -11,12 +11,11 @@ from torch.utils._pytree import tree_leaves
 
 from gorp.cli import main
 from gorp.data.tokens import Example
-from gorp.methods import make_method
-from gorp.models.adapters import attach
+from gorp.methods.registry import make_method
 from gorp.models.architecture import read_architecture
 from gorp.train.fake_tensors import LiveBytes, storage_bytes
 from gorp.train.loop import fit
-from gorp.train.memory_plan import attach_on_meta, build_base, make_plan, parts_of
+from gorp.train.memory_plan import attach_on_meta, build_base, make_plan
 
 PRESETS = Path(__file__).parents[2] / "workflow/presets"
 SIZES = {"max_source_length": 40, "max_target_length": 6, "refresh_every": 1}
@@ -33,15 +32,15 @@ def trained_steps(family, settings, method_name="gorp", dtype="float32"):
     """(what was attached, optimizer, LiveBytes) of two real steps, on rows as long as allowed and a little less."""
     base = build_base(read_architecture(family.path), dtype)
     method = make_method(method_name, settings)
-    adapted = attach(base, settings, method.full_rank_modules, None, method.new_lora)
+    adapted = method.attach(base, None)
     optimizer = method.optimizer(adapted, {})
-    live = LiveBytes(lambda: parts_of(adapted, optimizer, {}))
+    live = LiveBytes(lambda: method.held(adapted, optimizer, {}))
     for tensor in tree_leaves([list(adapted.model.parameters()), list(adapted.model.buffers())]):
         live.add(tensor)
     lengths = [settings.max_source_length - i for i in range(settings.batch_size)]
     rows = [Example([5] * length, [5] * settings.max_target_length) for length in lengths]
     with live:
-        fit(adapted, optimizer, rows, family.tokenizer, dataclasses.replace(settings, epochs=2), "steps")
+        fit(method, adapted, optimizer, rows, family.tokenizer, dataclasses.replace(settings, epochs=2), ["steps"])
     return adapted, optimizer, live
 
 
@@ -92,7 +91,7 @@ def test_more_rows_take_more_and_checkpointing_less(micros):
 def test_earlier_tasks_take_their_directions_and_kept_factors(family):
     settings = family.settings(**SIZES)
     method = make_method("gorp", settings)
-    trained = attach_on_meta(read_architecture(family.path), method, settings, "float32", None).trained
+    trained = attach_on_meta(read_architecture(family.path), method, "float32", None).trained
     plans = {tasks: make_plan(family.path, "gorp", settings, "bfloat16", tasks) for tasks in (0, 3, 100)}
     for tasks, plan in plans.items():
         numbers = 0

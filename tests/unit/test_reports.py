@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import gorp.train.stage
-from gorp.models.stage import SPACE, WEIGHTS, read_stage
+from gorp.config.result_paths import SPACE, WEIGHTS
+from gorp.models.stage import read_stage
 from gorp.optim.gorp_adamw import GorpAdamW
 from gorp.optim.projection import down, full_precision
 from gorp.train.checkpoint import Checkpoint

@@ -11,10 +11,11 @@ from snakemake.utils import update_config
 
 from gorp.config.checked import check_folders, check_run, checked_config, read_schema
 from gorp.config.prompt_options import prompt_options
+from gorp.methods.registry import settings_of
 from gorp.util.errors import UserError
 from gorp.util.yaml_files import read_yaml
 
-SCHEMA = read_schema()
+SCHEMA = read_schema(settings_of({}))
 DEFAULT = read_yaml(Path(__file__).parents[2] / "config.yaml")
 
 

@@ -7,8 +7,8 @@ import signal
 import pytest
 
 import gorp.train.stage
+from gorp.config.result_paths import INFO, SPACE, WEIGHTS
 from gorp.config.settings import SCHEDULES
-from gorp.models.stage import INFO, SPACE, WEIGHTS
 from gorp.train.checkpoint import Checkpoint
 from gorp.train.schedule import factor, set_rates, total_steps
 from gorp.train.stage import train_stage

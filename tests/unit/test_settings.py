@@ -4,11 +4,19 @@ import dataclasses
 
 import pytest
 
-from gorp.config.settings import PROJECTIONS as NAMES
-from gorp.config.settings import SETTINGS, make_settings, parse_assignments, settings_class, used_settings
+from gorp.config.settings import (
+    TrainSettings,
+    parse_assignments,
+    setting,
+    settings_class,
+    training_schema,
+    used_settings,
+)
+from gorp.methods.registry import method_settings, settings_of
 from gorp.optim.modes import PROJECTIONS
 from gorp.util.errors import UserError
 
+SETTINGS = settings_of({})
 FIELDS = [(method, field) for method, kind in SETTINGS.items() for field in dataclasses.fields(kind)]
 FIELD_IDS = [f"{method}-{field.name}" for method, field in FIELDS]
 WRONG_TYPES = {int: (1.5, "2", True, None), float: ("0.1", False, None), bool: (1, "true", None), str: (3, True, None)}
@@ -52,14 +60,14 @@ EDGE = {
 def test_methods():
     assert set(SETTINGS) == {"gorp", "seqlora"}
     with pytest.raises(UserError, match=r"method: no method 'grop'; did you mean gorp\?"):
-        settings_class("grop")
+        settings_class("grop", SETTINGS)
 
 
 @pytest.mark.parametrize(("method", "field"), FIELDS, ids=FIELD_IDS)
 def test_each_field_refuses_wrong_types(method, field):
     for value in WRONG_TYPES[field.type]:
         with pytest.raises(UserError, match=f"{field.name}: expected {field.type.__name__}, got "):
-            make_settings(method, {field.name: value})
+            method_settings(method, {field.name: value})
 
 
 @pytest.mark.parametrize(("method", "field"), FIELDS, ids=FIELD_IDS)
@@ -67,26 +75,40 @@ def test_each_field_refuses_values_out_of_range(method, field):
     assert (field.name in BAD) != (field.name in UNBOUNDED), "enter the new field in one of the two tables"
     for value in BAD.get(field.name, ()):
         with pytest.raises(UserError, match=f"{field.name}: {value} is not "):
-            make_settings(method, {field.name: value})
+            method_settings(method, {field.name: value})
     if field.name in EDGE:
-        assert getattr(make_settings(method, {field.name: EDGE[field.name]}), field.name) == EDGE[field.name]
+        assert getattr(method_settings(method, {field.name: EDGE[field.name]}), field.name) == EDGE[field.name]
 
 
 @pytest.mark.parametrize(("method", "field"), FIELDS, ids=FIELD_IDS)
 def test_misspelled_fields_name_the_close_one(method, field):
     with pytest.raises(UserError, match=rf"^{field.name}x: not a setting of {method}; did you mean .*{field.name}"):
-        make_settings(method, {field.name + "x": field.default})
+        method_settings(method, {field.name + "x": field.default})
 
 
-def test_projections_are_those_there_are():
-    """They are named twice, so that settings are read without torch."""
-    assert list(NAMES) == list(PROJECTIONS)
-    for name in NAMES:
-        assert make_settings("gorp", {"projection": name}).projection == name
+def test_the_schema_of_the_config_says_what_the_classes_say():
+    """A setting is stated once: type, limits and description come from the field."""
+    schema = training_schema(SETTINGS)
+    assert list(schema) == [field.name for field in dataclasses.fields(SETTINGS["gorp"])]
+    assert schema["projection"]["enum"] == list(PROJECTIONS)
+    assert schema["energy"].items() >= {"type": "number", "exclusiveMinimum": 0, "maximum": 1}.items()
+    assert schema["energy"]["description"].startswith("gorp: ") and ": " not in schema["epochs"]["description"]
+
+
+def test_two_methods_cannot_take_one_key_for_different_settings():
+    other = dataclasses.make_dataclass(
+        "Other", [("rank", str, setting("a", "Another rank."))], bases=(TrainSettings,), frozen=True
+    )
+    with pytest.raises(UserError, match="rank: the method other takes it for another setting"):
+        training_schema({**SETTINGS, "other": other})
+    same = dataclasses.make_dataclass(
+        "Same", [("rank", int, setting(3, "As in gorp.", minimum=1))], bases=(TrainSettings,)
+    )
+    assert training_schema({**SETTINGS, "same": same}).keys() == training_schema(SETTINGS).keys()
 
 
 def test_make_settings_keeps_defaults_and_takes_whole_numbers_for_floats():
-    settings = make_settings("gorp", {"lora_alpha": 16, "rank": 4})
+    settings = method_settings("gorp", {"lora_alpha": 16, "rank": 4})
     assert settings == dataclasses.replace(SETTINGS["gorp"](), lora_alpha=16.0, rank=4)
     assert type(settings.lora_alpha) is float
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -131,24 +153,24 @@ def test_published_defaults():
 
 def test_used_settings_drops_other_methods_keys_and_sorts():
     values = {"rank": 3, "epochs": 2}
-    ours, seqlora = used_settings("gorp", values), used_settings("seqlora", values)
+    ours, seqlora = used_settings("gorp", SETTINGS, values), used_settings("seqlora", SETTINGS, values)
     assert ours["rank"] == 3
     assert ours["epochs"] == seqlora["epochs"] == 2
     for method, used in (("gorp", ours), ("seqlora", seqlora)):
         assert list(used) == sorted(field.name for field in dataclasses.fields(SETTINGS[method]))
-    assert used_settings("seqlora", {"rank": 3}) == used_settings("seqlora", {"rank": 4})
-    assert used_settings("gorp", {"lora_alpha": 32}) == used_settings("gorp", {"lora_alpha": 32.0})
+    assert used_settings("seqlora", SETTINGS, {"rank": 3}) == used_settings("seqlora", SETTINGS, {"rank": 4})
+    assert used_settings("gorp", SETTINGS, {"lora_alpha": 32}) == used_settings("gorp", SETTINGS, {"lora_alpha": 32.0})
 
 
 def test_used_settings_refuses_keys_of_no_method_and_checks_its_own():
     with pytest.raises(UserError, match=r"^rnk: no method has this setting; did you mean rank"):
-        used_settings("seqlora", {"rnk": 3})
+        used_settings("seqlora", SETTINGS, {"rnk": 3})
     with pytest.raises(UserError, match=r"^zzz: no method has this setting; known are: .*epochs"):
-        used_settings("gorp", {"zzz": 3})
+        used_settings("gorp", SETTINGS, {"zzz": 3})
     with pytest.raises(UserError, match="epochs: 0 is not at least 1"):
-        used_settings("seqlora", {"epochs": 0})
+        used_settings("seqlora", SETTINGS, {"epochs": 0})
     with pytest.raises(UserError, match="no method 'lora'"):
-        used_settings("lora", {})
+        used_settings("lora", SETTINGS, {})
 
 
 @pytest.mark.parametrize(

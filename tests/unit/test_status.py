@@ -8,6 +8,7 @@ import time
 import pytest
 
 from gorp.cli import main
+from gorp.methods.registry import settings_of
 from gorp.report.job_log import last_error, read_log
 from gorp.report.status import duration, read_config, state_of, status
 from gorp.util.errors import UserError
@@ -219,12 +220,12 @@ def test_config_files_are_laid_over_each_other(shown, tmp_path):
     out = shown("ab", "--configfile", "config.yaml", "over.yaml")
     assert "2 stages: 2 pending" in out
     assert out.count("seqlora") == 2
-    alone = read_config([tmp_path / "over.yaml"])
+    alone = read_config([tmp_path / "over.yaml"], settings_of)
     assert alone["seeds"] == [4] and alone["run"] == "demo", "what it lacks is that of the workflow's own config.yaml"
     for text, message in (("seeds: [x]", "seeds: number 1: expected"), ("orders: 5", "orders: expected")):
         (tmp_path / "over.yaml").write_text(text)
         with pytest.raises(UserError, match=message):
-            read_config([tmp_path / "config.yaml", tmp_path / "over.yaml"])
+            read_config([tmp_path / "config.yaml", tmp_path / "over.yaml"], settings_of)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(9.6, "10 s"), (150, "2 min"), (7500, "2 h 05 min")])

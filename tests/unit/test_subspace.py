@@ -6,7 +6,10 @@ from matrices import energy, off_orthonormal, orthonormal, random, with_spectrum
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
+from gorp.config.settings import TrainSettings
 from gorp.data.tokens import tokenize
+from gorp.methods.base import Method
+from gorp.models.adapters import Adapted
 from gorp.optim import projection
 from gorp.optim.gorp_adamw import GorpAdamW
 from gorp.optim.projection import FEWEST, MOST, SMALL, is_finite, subspace, unfold
@@ -191,10 +194,11 @@ def real_gradients(family, rows):
     watched = {name: p for name, p in model.named_parameters() if name.endswith(ends)}
     examples = tokenize(rows, family.tokenizer, 200, 50)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    plain, everything = Method(TrainSettings()), Adapted(model, {}, dict(model.named_parameters()))
     history = {name: [] for name in watched}
     for step in range(7):
         optimizer.zero_grad()
-        backward(model, optimizer, examples[step % 2 :: 2], family.tokenizer, 8)
+        backward(plain, everything, optimizer, examples[step % 2 :: 2], family.tokenizer, 8)
         if step % 3 == 0:
             for name, parameter in watched.items():
                 history[name].append(parameter.grad.clone())

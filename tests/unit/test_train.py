@@ -9,12 +9,13 @@ from peft import PeftModel
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 import gorp.train.stage
+from gorp.config.result_paths import INFO, SPACE, WEIGHTS
 from gorp.data.batches import collate
 from gorp.data.tokens import Example, tokenize
-from gorp.methods import make_method
-from gorp.models.adapters import attach
-from gorp.models.stage import INFO, SPACE, WEIGHTS, read_stage
-from gorp.optim.clipping import step_gradients
+from gorp.methods.base import Method
+from gorp.methods.registry import make_method
+from gorp.models.adapters import Adapted
+from gorp.models.stage import read_stage
 from gorp.optim.reduced_gradient import whole_gradient
 from gorp.train.loop import backward, batch_indices, fit
 from gorp.train.stage import stage_seed, train_stage
@@ -29,10 +30,10 @@ def examples_of(family, rows):
 
 
 def prepared(family, method, settings):
-    """A base model with fresh adapters, and the method's optimizer."""
+    """A method, what it trains on a base model, and its optimizer."""
     made = make_method(method, settings)
-    adapted = attach(family.load(), settings, made.full_rank_modules, None, made.new_lora)
-    return adapted, made.optimizer(adapted, {})
+    adapted = made.attach(family.load(), None)
+    return made, adapted, made.optimizer(adapted, {})
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
@@ -47,7 +48,8 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(family, task_rows, s
     expected.backward()
     gradients = {name: p.grad for name, p in base.named_parameters()}
     base.zero_grad()
-    loss = backward(base, torch.optim.SGD(base.parameters()), examples, family.tokenizer, size)
+    everything = Adapted(base, {}, dict(base.named_parameters()))
+    loss = backward(Method(family.settings("seqlora")), everything, None, examples, family.tokenizer, size)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     largest = max(g.abs().max() for g in gradients.values())
     for name, parameter in base.named_parameters():
@@ -108,17 +110,19 @@ def test_gradients_are_clipped_together(micros, task_rows, method):
     """As the optimizer gets them: those of full-rank matrices in their subspaces."""
     family = micros["t5"]
     settings = family.settings(method, max_grad_norm=0.01, batch_size=4)
-    adapted, optimizer = prepared(family, method, settings)
+    made, adapted, optimizer = prepared(family, method, settings)
     norms, original = [], optimizer.step
 
     def step():
-        gradients = step_gradients(optimizer, adapted.trained)
+        gradients = made.gradients(adapted, optimizer)
         assert gradients.keys() == adapted.trained.keys()
         norms.append(torch.stack([g.norm() for g in gradients.values()]).norm().item())
         original()
 
     optimizer.step = step
-    losses = fit(adapted, optimizer, examples_of(family, task_rows["moods"]), family.tokenizer, settings, "test")
+    losses = fit(
+        made, adapted, optimizer, examples_of(family, task_rows["moods"]), family.tokenizer, settings, ["test"]
+    )
     assert len(losses) == 2
     assert norms == pytest.approx([0.01, 0.01], rel=1e-3)
     assert all(p.grad is None for p in adapted.trained.values())
@@ -127,14 +131,14 @@ def test_gradients_are_clipped_together(micros, task_rows, method):
 def test_whole_gradients_are_kept_for_a_refresh_alone(family, task_rows):
     """Over the micro-batches of a step, those of full-rank matrices are dropped once they are reduced."""
     settings = family.settings(refresh_every=2)
-    adapted, optimizer = prepared(family, "gorp", settings)
+    made, adapted, optimizer = prepared(family, "gorp", settings)
     examples = examples_of(family, task_rows["moods"])
     kept = []
     hook = adapted.model.register_forward_pre_hook(
         lambda *_: kept.append([whole_gradient(p) is not None for p in adapted.full_rank.values()])
     )
     for _ in range(3):
-        backward(adapted.model, optimizer, examples, family.tokenizer, 3)
+        backward(made, adapted, optimizer, examples, family.tokenizer, 3)
         assert all(whole_gradient(p) is None for p in adapted.full_rank.values()), "not even until the step"
         optimizer.step()
         optimizer.zero_grad()
@@ -184,7 +188,8 @@ def test_golden_losses(family, method):
         **({"rank": 3} if method == "gorp" else {}),
     )
     base = formula(golden_base(family.name), 0.3).requires_grad_(False)
-    adapted = attach(base, settings, getattr(settings, "full_rank_modules", None), None, method == "gorp")
+    made = make_method(method, settings)
+    adapted = made.attach(base, None)
     formula(adapted.model, 0.3)
     examples = [
         Example(
@@ -192,8 +197,7 @@ def test_golden_losses(family, method):
         )
         for i in range(6)
     ]
-    optimizer = make_method(method, settings).optimizer(adapted, {})
-    losses = fit(adapted, optimizer, examples, family.tokenizer, settings, "golden")
+    losses = fit(made, adapted, made.optimizer(adapted, {}), examples, family.tokenizer, settings, ["golden"])
     assert losses[-1] < losses[0]
     assert losses == pytest.approx(GOLDEN[family.name, method], abs=1e-5)
 
@@ -297,12 +301,12 @@ def test_a_child_of_other_modules_forgets_nothing_silently(
 def test_a_gradient_that_is_not_finite_stops_the_training(family, task_rows, method, bad):
     """With the culprit's name: clipping spreads a NaN over all gradients, so the check has to come before it."""
     settings = family.settings(method)
-    adapted, optimizer = prepared(family, method, settings)
+    made, adapted, optimizer = prepared(family, method, settings)
     culprit = list(adapted.trained)[-1]
     adapted.trained[culprit].register_hook(lambda gradient: gradient + bad)
     examples = examples_of(family, task_rows["moods"])
     with pytest.raises(FloatingPointError, match=rf"{culprit}.*step 1\b"):
-        fit(adapted, optimizer, examples, family.tokenizer, settings, "test")
+        fit(made, adapted, optimizer, examples, family.tokenizer, settings, ["test"])
 
 
 def test_losses_are_written(micros, train):

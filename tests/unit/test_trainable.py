@@ -8,18 +8,22 @@ import pytest
 
 from gorp.cli import main
 from gorp.config.model_names import EMBEDDED, SHIPPED
-from gorp.config.settings import make_settings
+from gorp.methods.registry import make_method, method_settings
 from gorp.models.adapters import matching_modules
 from gorp.models.architecture import read_architecture
 from gorp.models.families import FAMILIES, choose_modules, folded
 from gorp.models.made.embedded import VOCABULARY, build_model
-from gorp.models.trainable import check_trainable, find_layers, read_layers
+from gorp.models.trainable import find_layers, read_layers
 from gorp.util.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def llama():
     return find_layers(read_architecture("meta-llama/Llama-2-7b-hf"))
+
+
+def check(layers, method, values):
+    make_method(method, method_settings(method, values)).check(layers)
 
 
 def test_layers_are_folded_where_their_numbers_differ():
@@ -30,7 +34,7 @@ def test_layers_are_folded_where_their_numbers_differ():
 
 def test_a_pattern_that_matches_nothing_is_told_what_there_is(llama):
     with pytest.raises(UserError) as wrong:
-        check_trainable(llama, make_settings("gorp", {"lora_modules": "nothing-like-it"}))
+        check(llama, "gorp", {"lora_modules": "nothing-like-it"})
     text = str(wrong.value)
     assert text.startswith("lora_modules: 'nothing-like-it' matches no linear module; known are: ")
     assert "model.layers.N.self_attn.q_proj (32), " in text and "layers.0" not in text and len(text) < 700
@@ -54,12 +58,12 @@ MISTAKES = {
 @pytest.mark.parametrize("message", MISTAKES)
 def test_settings_that_do_not_fit_the_matrices_are_refused(llama, message):
     with pytest.raises(UserError) as wrong:
-        check_trainable(llama, make_settings("gorp", MISTAKES[message]))
+        check(llama, "gorp", MISTAKES[message])
     assert str(wrong.value).startswith(message)
     largest = {"lora_r": 4096, "rank": 4096, "max_source_length": 4046}
-    check_trainable(llama, make_settings("gorp", largest))
-    check_trainable(llama, make_settings("seqlora", {"lora_modules": ".*q_proj"}))
-    check_trainable(llama, make_settings("gorp", {"full_rank": False, "full_rank_modules": "nothing"}))
+    check(llama, "gorp", largest)
+    check(llama, "seqlora", {"lora_modules": ".*q_proj"})
+    check(llama, "gorp", {"full_rank": False, "full_rank_modules": "nothing"})
 
 
 def test_a_weight_that_two_modules_share_is_not_trained(micros, tmp_path):
@@ -67,7 +71,7 @@ def test_a_weight_that_two_modules_share_is_not_trained(micros, tmp_path):
     assert layers.tied == {"lm_head": "model.embed_tokens"}
     message = "lora_modules: lm_head shares its weight with model.embed_tokens, which would be trained unasked"
     with pytest.raises(UserError, match=message):
-        check_trainable(layers, make_settings("gorp", {"lora_modules": ".*q_proj|lm_head"}))
+        check(layers, "gorp", {"lora_modules": ".*q_proj|lm_head"})
     base = micros["llama"].load()
     assert matching_modules(base, "lm_head", "lora_modules") == ["lm_head"], "here it has a weight of its own"
     base.lm_head.weight = base.model.embed_tokens.weight
@@ -100,7 +104,7 @@ def test_a_model_that_cannot_be_trained_is_refused(message, tmp_path):
     layers = read_layers(str(tmp_path), tmp_path / "cache")
     assert layers == read_layers(str(tmp_path), tmp_path / "cache"), "kept"
     with pytest.raises(UserError, match=rf"model: .*{tmp_path}.*{message}"):
-        check_trainable(layers, make_settings("gorp", {}))
+        check(layers, "gorp", {})
 
 
 def test_what_was_found_is_kept_until_the_config_changes(tmp_path, monkeypatch):

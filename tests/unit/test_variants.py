@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from gorp.config.variants import check_trainings, distinct, overrides_of, training_settings, variant
+from gorp.config.deepspeed_file import check_deepspeed
+from gorp.config.variants import Trainings
+from gorp.methods.registry import settings_of
 from gorp.util.errors import UserError
 
 LONG = {"suite": "long", "training": {"rank": 32, "epochs": 3}}
@@ -19,15 +21,28 @@ CONFIG = {
 }
 
 
+KINDS = settings_of({})
+
+
+def trainings(of):
+    return Trainings(of, KINDS)
+
+
+def check(of):
+    """As the workflow does."""
+    for _, settings in trainings(of):
+        check_deepspeed(of["deepspeed"], settings, of["dtype"], 1)
+
+
 def config(*overrides, **changes):
     return {**CONFIG, "overrides": list(overrides), **changes}
 
 
 def test_names():
-    assert variant(CONFIG, "small") == ("gorp", {"rank": 2})
-    assert variant(CONFIG, "seqlora") == ("seqlora", {})
+    assert trainings(CONFIG).variant("small") == ("gorp", {"rank": 2})
+    assert trainings(CONFIG).variant("seqlora") == ("seqlora", {})
     with pytest.raises(UserError, match=r"methods: no method 'smal'; did you mean small\?"):
-        variant(CONFIG, "smal")
+        trainings(CONFIG).variant("smal")
 
 
 @pytest.mark.parametrize(
@@ -43,22 +58,22 @@ def test_names():
 def test_the_stages_that_an_override_fits(override, fitting):
     changed = config({**override, "training": {"rank": 5}})
     stages = ["short:a", "short:a/b", "long:a", "long:a/b", "long:a/b/c", "long:c", "long:c/a"]
-    assert [place for place in stages if overrides_of(changed, *place.split(":"))] == fitting
+    assert [place for place in stages if trainings(changed).overrides(*place.split(":"))] == fitting
 
 
 def test_the_later_override_wins_and_a_variant_over_both():
-    two = config(LONG, {"task": "a", "training": {"rank": 16}})
-    assert training_settings(two, "long", "gorp", "c/a")["rank"] == 16
-    assert training_settings(two, "long", "gorp", "c/a")["epochs"] == 3
-    assert training_settings(two, "long", "gorp", "c")["rank"] == 32
-    assert training_settings(two, "long", "gorp", None)["rank"] == 32
-    assert training_settings(two, "short", "gorp", None)["rank"] == 8
-    assert training_settings(two, "long", "small", "c/a")["rank"] == 2
-    assert "rank" not in training_settings(two, "long", "seqlora", "c")
+    two = trainings(config(LONG, {"task": "a", "training": {"rank": 16}}))
+    assert two.settings("long", "gorp", "c/a")["rank"] == 16
+    assert two.settings("long", "gorp", "c/a")["epochs"] == 3
+    assert two.settings("long", "gorp", "c")["rank"] == 32
+    assert two.settings("long", "gorp", None)["rank"] == 32
+    assert two.settings("short", "gorp", None)["rank"] == 8
+    assert two.settings("long", "small", "c/a")["rank"] == 2
+    assert "rank" not in two.settings("long", "seqlora", "c")
 
 
 def test_distinct_settings():
-    found = list(distinct(config(LONG, {"suite": "long", "stage": ".+/b", "training": {"epochs": 2}})))
+    found = list(trainings(config(LONG, {"suite": "long", "stage": ".+/b", "training": {"epochs": 2}})).distinct())
     assert found == [("short", None, {}), ("long", None, LONG["training"]), ("long", "a/b", {"rank": 32, "epochs": 2})]
 
 
@@ -90,19 +105,19 @@ def test_distinct_settings():
 )
 def test_what_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        check_trainings({**CONFIG, **changes}, 1)
+        check({**CONFIG, **changes})
 
 
 def test_an_override_of_a_dropped_suite_is_no_mistake():
-    check_trainings(config(LONG, orders={**CONFIG["orders"], "long": None}), 1)
+    check(config(LONG, orders={**CONFIG["orders"], "long": None}))
 
 
 def test_a_deepspeed_file_is_checked_against_each_training(tmp_path):
     path = tmp_path / "zero.json"
     path.write_text(json.dumps({"train_batch_size": 8}))
-    check_trainings(config(deepspeed=str(path)), 1)
+    check(config(deepspeed=str(path)))
     other = config({"task": "c", "training": {"batch_size": 4}}, deepspeed=str(path))
     with pytest.raises(UserError, match="train_batch_size: 8 contradicts 4"):
-        check_trainings(other, 1)
+        check(other)
     with pytest.raises(UserError, match="Is a directory"):
-        check_trainings(config(deepspeed=str(tmp_path)), 1)
+        check(config(deepspeed=str(tmp_path)))

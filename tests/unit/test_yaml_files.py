@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gorp.config.presets import read_preset
+from gorp.methods.registry import settings_of
 from gorp.report.all_orders import read_published
 from gorp.report.status import read_config
 from gorp.util.errors import UserError
@@ -63,7 +64,10 @@ def test_merged_keys_and_tabs_in_json_are_no_repeats(tmp_path):
     assert read_yaml(tmp_path / "a.json") == {"a": 1}
 
 
-@pytest.mark.parametrize("read", [read_preset, read_published, lambda path: read_config([path])])
+READERS = [lambda path: read_preset(path, settings_of), read_published, lambda path: read_config([path], settings_of)]
+
+
+@pytest.mark.parametrize("read", READERS)
 def test_each_reader_is_strict(tmp_path, read):
     path = tmp_path / "own.yaml"
     path.write_text("run: a\nmodel: b\nrun: c\n")

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from gorp.config.deepspeed_file import check_scheduler, read_zero_config, without_effect
-from gorp.config.settings import make_settings
+from gorp.methods.registry import method_settings
 from gorp.models.stage import read_stage
 from gorp.train.stage import zero_stage_3
 from gorp.util.errors import UserError
 
 PRESETS = Path(__file__).parents[2] / "workflow/presets/deepspeed"
-SETTINGS = make_settings("gorp", {"batch_size": 64, "micro_batch_size": 8})
+SETTINGS = method_settings("gorp", {"batch_size": 64, "micro_batch_size": 8})
 
 
 def read(tmp_path, config, dtype="float32", processes=2):
