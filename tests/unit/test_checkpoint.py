@@ -145,7 +145,7 @@ def test_a_damaged_checkpoint_is_dropped_with_a_message(micros, tasks, tmp_path,
     saved = file.read_bytes()
     capfd.readouterr()
     train_stage(family.path, tasks["moods"], file.parent, "gorp", settings, 3, None)
-    assert "going on after step 1" in capfd.readouterr().err
+    assert "resumes after step 1" in capfd.readouterr().err
     assert {path.name for path in file.parent.iterdir()} == {*FILES, INFO, "_new_lora"}
     for what, (damage, message) in DAMAGE.items():
         (file.parent / INFO).unlink()
@@ -157,7 +157,7 @@ def test_a_damaged_checkpoint_is_dropped_with_a_message(micros, tasks, tmp_path,
             what
         )
         assert message in error, what
-        assert "going on" not in error, what
+        assert "resumes after" not in error, what
         assert content(file.parent) == content(tmp_path / "whole"), what
         assert {path.name for path in file.parent.iterdir()} == {*FILES, INFO, "_new_lora"}, what
 

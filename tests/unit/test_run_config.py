@@ -87,7 +87,10 @@ def test_text_in_files_is_a_number_too():
         ({"seeds": []}, "seeds: expected a list, got nothing"),
         ({"seeds": None}, "seeds: expected a list, got null"),
         ({"methods": ["gorp", "gorp"]}, "methods: 'gorp' stands twice"),
-        ({"methods": "gorp seqlora"}, "methods: number 1: expected a name of letters, digits, _ and -, got 'gorp seq"),
+        (
+            {"methods": "gorp seqlora"},
+            "methods: number 1: expected a name of letters, digits, _ and -, or a Python file, got 'gorp seq",
+        ),
         (
             {"run": 2024},
             "run: expected a name of letters, digits, _ and -, other than models, official and summary, got",

@@ -96,15 +96,19 @@ def test_the_schema_of_the_config_says_what_the_classes_say():
 
 
 def test_two_methods_cannot_take_one_key_for_different_settings():
-    other = dataclasses.make_dataclass(
-        "Other", [("rank", str, setting("a", "Another rank."))], bases=(TrainSettings,), frozen=True
-    )
+
+    @dataclasses.dataclass(frozen=True)
+    class Other(TrainSettings):
+        rank: str = setting("a", "Another rank.")
+
     with pytest.raises(UserError, match="rank: the method other takes it for another setting"):
-        training_schema({**SETTINGS, "other": other})
-    same = dataclasses.make_dataclass(
-        "Same", [("rank", int, setting(3, "As in gorp.", minimum=1))], bases=(TrainSettings,)
-    )
-    assert training_schema({**SETTINGS, "same": same}).keys() == training_schema(SETTINGS).keys()
+        training_schema({**SETTINGS, "other": Other})
+
+    @dataclasses.dataclass(frozen=True)
+    class Same(TrainSettings):
+        rank: int = setting(3, "As in gorp.", minimum=1)
+
+    assert training_schema({**SETTINGS, "same": Same}).keys() == training_schema(SETTINGS).keys()
 
 
 def test_make_settings_keeps_defaults_and_takes_whole_numbers_for_floats():

@@ -129,7 +129,7 @@ def test_what_is_kept_is_read_without_torch(tmp_path):
     """As the workflow reads it in each of its jobs."""
     found = read_layers("tiny-t5", tmp_path)
     code = (
-        "import sys; from pathlib import Path; from gorp.trainable import read_layers;"
+        "import sys; from pathlib import Path; from gorp.models.trainable import read_layers;"
         "print(len(read_layers('tiny-t5', Path(sys.argv[1])).shapes), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], text=True, capture_output=True, check=True)

@@ -8,7 +8,7 @@ import pytest
 from loopback import Loopback
 from places import CONFIG
 
-from gorp.data.official import transfer
+from gorp.data.official import manifest, transfer
 from gorp.data.official.manifest import blob_id
 
 CONNECT, LOOK_UP = socket.socket.connect, socket.getaddrinfo
@@ -49,8 +49,8 @@ def pinned(files, tmp_path, monkeypatch):
         (clone / path).parent.mkdir(parents=True, exist_ok=True)
         (clone / path).write_bytes(body)
     ids = {path: blob_id(clone / path) for path in files}
-    manifest = {"repository": "https://github.com/someone/Data", "commit": "c0ffee", "files": ids}
-    (tmp_path / "official.json").write_text(json.dumps(manifest))
+    content = {"repository": "https://github.com/someone/Data", "commit": "c0ffee", "files": ids}
+    (tmp_path / "official.json").write_text(json.dumps(content))
     monkeypatch.setattr(manifest, "MANIFEST", tmp_path / "official.json")
     monkeypatch.setattr(transfer, "BACKOFF", 0.001)
     monkeypatch.setattr(transfer, "TIMEOUT", 0.5)

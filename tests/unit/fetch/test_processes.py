@@ -17,8 +17,8 @@ from gorp.data.official.fetch import fetch
 def run_alone(server, output, *, timeout=30):
     """`gorp fetch` in a process of its own, on the manifest of the test."""
     code = (
-        "import sys; from gorp import official, transfer; from pathlib import Path; from gorp.cli import main\n"
-        f"official.MANIFEST = Path({str(manifest.MANIFEST)!r}); transfer.TIMEOUT = {timeout}\n"
+        "import sys; from gorp.data.official import manifest, transfer; from pathlib import Path; from gorp.cli import main\n"
+        f"manifest.MANIFEST = Path({str(manifest.MANIFEST)!r}); transfer.TIMEOUT = {timeout}\n"
         f"sys.exit(main(['fetch', '--source', {server.url!r}, '--output', {str(output)!r}]))"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
