@@ -24,7 +24,7 @@ def device() -> torch.device:
         return torch.device("cpu")
     number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= count:
-        raise UserError(f"processes: {number + 1} or more on a machine with {count} GPUs; each needs one of its own")
+        raise UserError(f"processes: {number + 1} or more on a machine with {count} GPUs; each needs its own")
     return torch.device("cuda", number)
 
 

@@ -110,7 +110,7 @@ def read_progress(file: Path) -> list[Any]:
     try:
         return [seen[key] for key in ("done", "total", "loss", "seconds_left", "seconds_each", "time")]
     except (KeyError, TypeError):
-        raise UserError(f"{file}: damaged; delete it and give the snakemake command again") from None
+        raise UserError(f"{file}: damaged; delete it and run the snakemake command again") from None
 
 
 def duration(seconds: float) -> str:

@@ -49,7 +49,7 @@ def train_stage(
     """Trains one task on top of `parent` (None: on the base model) and writes the stage to `output`.
 
     `data` holds rendered rows (gorp.prompts.render) of one task; `dtype` is that of the frozen base model.
-    A training that was stopped goes on from its last checkpoint (see `gorp.checkpoint`). Raises UserError for what a
+    A training that was stopped resumes from its last checkpoint (see `gorp.checkpoint`). Raises UserError for what a
     user can put right.
 
     Started by a launcher, many processes share each step's rows (see `gorp.distributed`) and the first writes the
@@ -98,7 +98,7 @@ def train_stage(
     seconds = time.monotonic() - start
     before = read_stage(parent) if parent is not None else None
     if before and before.digest != parent_digest:
-        raise UserError(f"{parent}: it was trained again while this stage was; give the command once more")
+        raise UserError(f"{parent}: it was retrained while this stage was being trained; run the command again")
     info = {
         "tasks": tasks,
         "method": method_name,
@@ -141,7 +141,7 @@ def zero_stage_3(path: Path, settings: TrainSettings, dtype: str) -> dict[str, A
     if stage in (1, 2) and distributed.rank() == 0:
         print(f"{path}: stage {stage} trains as stage 0: optimizer state and gradients are small here", file=sys.stderr)
     if ignored and distributed.rank() == 0:
-        print(f"{path}: ignored, the settings of the training hold: {', '.join(ignored)}", file=sys.stderr)
+        print(f"{path}: ignored, the settings of the training apply: {', '.join(ignored)}", file=sys.stderr)
     return zero if stage == 3 else None
 
 
@@ -153,7 +153,7 @@ def check_parent(parent: Stage | None, model: str, key: str, **expected: str) ->
     for name, value in expected.items():
         if parent.info[name] != value:
             raise UserError(
-                f"{parent.folder}: its {name} is {parent.info[name]!r}, not {value!r}: not a stage to go on from"
+                f"{parent.folder}: its {name} is {parent.info[name]!r}, not {value!r}: not a stage to continue from"
             )
 
 
@@ -186,7 +186,7 @@ def fit(
     rates = [group["lr"] for group in optimizer.param_groups]  # before a checkpoint brings those of its step
     losses = checkpoint.resume(adapted.trained, optimizer) if checkpoint else []
     if losses and distributed.rank() == 0:
-        print(f"{what}: going on after step {len(losses)}", file=sys.stderr, flush=True)
+        print(f"{what}: resuming after step {len(losses)}", file=sys.stderr, flush=True)
     start_alike(adapted.trained, len(losses))
     reports = Reports(losses, adapted.trained, lag=1 if device.type == "cuda" else 0)
     file = checkpoint.path.with_name(PROGRESS) if checkpoint else None

@@ -126,7 +126,7 @@ def download(blob: Blob, source: Source) -> None:
         if error.code != 416:
             raise UserError(f"{error.url}: the server says {error.code} {error.reason}") from None
         blob.part.unlink()  # there is nothing after what we have, and yet it is not the file
-        raise TryAgain("what an earlier run left was no beginning of it") from None
+        raise TryAgain("what an earlier run left was not the beginning of this file") from None
     with response:
         goes_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         if response.status != 200 and not goes_on:

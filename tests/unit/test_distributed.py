@@ -249,7 +249,7 @@ def test_stopped_and_resumed_two_processes_end_with_the_same_bytes(trained):
     for name in (WEIGHTS, SPACE):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
     assert read_stage(cut).info["losses"] == read_stage(whole).info["losses"]
-    assert "train moods: going on after step 3" in trained["printed"]
+    assert "train moods: resuming after step 3" in trained["printed"]
     assert not list(cut.glob(f"{PREFIX}*"))
 
 
@@ -265,7 +265,7 @@ def test_two_go_on_as_one_and_one_as_two(trained, tmp_path, capfd):
     assert not Path(first["output"], INFO).exists()
     capfd.readouterr()
     same(train_alone(first), whole, "two then one")
-    assert "going on after step 3" in capfd.readouterr().err
+    assert "resuming after step 3" in capfd.readouterr().err
     same(read_stage(second["output"]), whole, "one then two")
     assert read_stage(second["output"]).info["processes"] == 2
 
@@ -280,7 +280,7 @@ def test_a_killed_process_ends_all_and_the_next_call_resumes(case, tmp_path, cap
     whole = train_alone(killed, output=tmp_path / "whole")
     capfd.readouterr()
     same(train_alone(killed), whole, "killed")
-    assert "going on after step 2" in capfd.readouterr().err
+    assert "resuming after step 2" in capfd.readouterr().err
 
 
 def test_the_deepspeed_launcher_and_the_command_line(case, tmp_path):

@@ -27,7 +27,7 @@ PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"][
         ),
         (
             {"orders": {"s": {"o": ["amazon"]}, "t": {"o": ["yahoo"]}}},
-            "config: orders: o stands in two suites, s and t",
+            "config: orders: o is in two suites, s and t",
         ),
         ({"model": "./nowhere"}, "config: model: ./nowhere: no such folder"),
         ({"benchmark": "nowhere"}, "config: benchmark: nowhere: no such folder"),

@@ -25,7 +25,7 @@ use rule train as train_evaluated with:
         ],
         code=lambda w: code_digest("gorp.evaluation", f"gorp.methods.{variant(w.method)[0]}"),
     message:
-        "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}, once more, and evaluate it as it goes"
+        "Train {wildcards.stage} with {wildcards.method}, seed {wildcards.seed}, again and evaluate it on the way"
 
 
 rule curves:

@@ -56,7 +56,7 @@ rule train:
         evaluation=[],
         code=lambda w: code_digest("gorp.train", f"gorp.methods.{variant(w.method)[0]}"),
     message:
-        "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
+        "Train {wildcards.stage} with {wildcards.method}, seed {wildcards.seed}"
     shell:
         "{resources.launcher} train --model {resources.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} --method {params.method}"
         " --seed {wildcards.seed} --set {params.settings:q} {params.evaluation:q} --threads {threads}"
