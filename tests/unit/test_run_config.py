@@ -129,7 +129,7 @@ def test_text_in_files_is_a_number_too():
         ({"variants": {"x": {"method": "gorp", "rnk": 2}}}, "variants.x.rnk: no such key; did you mean rank?"),
         (
             {"overrides": [{"training": {}}]},
-            "overrides: number 1: expected training, and a suite, task or stage that it",
+            "overrides: number 1: expected training, and the suite, task or stage that it",
         ),
         (
             {"overrides": {"stage": "(", "training": {"rank": 1}}},
