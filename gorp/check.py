@@ -1,4 +1,4 @@
-"""What a benchmark folder holds, and what is wrong with it: all of it, not the first problem alone.
+"""What a benchmark folder holds, and everything that is wrong with it, not only the first problem.
 
     report = check_benchmark(Path("CL_Benchmark"))
     print(as_text(report))

@@ -24,12 +24,12 @@ GOOD, ABSENT = "good", "absent"  # what a process found; anything else is what i
 class Checkpoint:
     """One file beside the stage under way, named by a digest of all that the training depends on.
 
-    So a checkpoint of other settings, data or code is never resumed; such files are removed. One that is damaged is
-    removed too, with a message, and the stage starts from its first step (see `gorp.saved_state`). SIGTERM and
+    So a checkpoint of other settings, data or code is never resumed; such files are removed. A damaged one is
+    dropped, with a message, and the stage starts from its first step (see `gorp.saved_state`). SIGTERM and
     SIGINT are answered after the step under way: its state is saved, and `Interrupted` raised.
 
-    Many processes save together, and go on in any number: process 0 writes, all read. They stop together too, after a
-    signal to any of them.
+    Many processes save together and can resume in any number: process 0 writes, all read. They also stop together,
+    after a signal to any of them.
 
     Args:
         folder: the folder of the stage to be.

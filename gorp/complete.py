@@ -1,4 +1,4 @@
-"""Files of rows that know how many they are: what is lost, at the end or within, is found and named.
+"""Files of rows that record how many there are, so that missing rows, at the end or within, are found and named.
 
 Each rendered row carries under `rows` how many its split has, and its prediction does too. The ids of a task are then
 0, 1, ... up to that number, in this order.
@@ -18,7 +18,7 @@ RENDERED = ("task", "group", "id", "source", "target", "labels", "sentence_at") 
 def read_complete(path: Path | str, made_by: str, keys: Sequence[str] = ()) -> list[dict]:
     """The rows of a JSON-lines file, each with at least these keys; `made_by` is the command that makes such a file.
 
-    Raises UserError that names the file, the task and what is missing, damaged or there twice, and what to do. Tasks
+    Raises UserError that names the file, the task and what is missing, damaged or repeated, and what to do. Tasks
     whose rows have no `rows`, as in files from elsewhere, may have any number of rows.
     """
     if not Path(path).is_file():

@@ -92,8 +92,8 @@ class Evaluation:
 class Watch:
     """Evaluates a model under training: to be called after each step, all processes together, and before the first.
 
-    Many processes share the rows. Those that hold the base model in pieces need each other in every pass, and each
-    does all rows. What was evaluated before a checkpoint is kept beside it, and later evaluations are done again.
+    Many processes share the rows. With a sharded base model they need each other in every pass, and each
+    evaluates all rows. What was evaluated before a checkpoint is kept beside it, and later evaluations are done again.
     """
 
     def __init__(

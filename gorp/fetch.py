@@ -1,4 +1,4 @@
-"""Fetching the official benchmark: in parallel, and each data set takes its names when all its files are sure."""
+"""Fetching the official benchmark: in parallel; a data set's files get their names once all of them are verified."""
 
 import contextlib
 import fcntl
@@ -39,7 +39,7 @@ def fetch(names: Sequence[str], place: str, output: Path) -> tuple[int, int]:
 
     `place` is a folder, an address, or "" for the public repository at the pinned commit. Returns how many files were
     brought, and how many were there. Raises UserError for an unknown name, and where files could not be brought;
-    whole data sets stay, and of the others what was brought, so that the same call goes on from there.
+    whole data sets are kept, and what was fetched of the others, so that the same call resumes from there.
     """
     manifest = read_manifest()
     pinned = manifest.units()

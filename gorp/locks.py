@@ -1,4 +1,4 @@
-"""Going on after a power cut: Snakemake's lock on a folder, once nobody holds it any more.
+"""Resuming after a power cut: removes Snakemake's lock on a folder that nobody holds any more.
 
 Snakemake locks the files of a run by notes in `.snakemake/locks`, which a killed run leaves behind. Each run therefore
 leaves a note of its own process here. A lock is removed where every run that is noted is known to be dead, on this

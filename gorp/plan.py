@@ -1,4 +1,4 @@
-"""What a training takes, before any weights are there: parameters by group, and bytes at the peak of a step.
+"""What a training needs, before any weights are loaded: parameters by group, and bytes at the peak of a step.
 
 The training's own code runs on fake tensors (`gorp.fake`) on a model built from its config: attaching, the method's
 optimizer, forward, backward and step. So a plan follows every change of the code, and holds for the kernels that torch

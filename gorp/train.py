@@ -49,12 +49,12 @@ def train_stage(
     """Trains one task on top of `parent` (None: on the base model) and writes the stage to `output`.
 
     `data` holds rendered rows (gorp.prompts.render) of one task; `dtype` is that of the frozen base model.
-    A training that was stopped resumes from its last checkpoint (see `gorp.checkpoint`). Raises UserError for what a
-    user can put right.
+    A training that was stopped resumes from its last checkpoint (see `gorp.checkpoint`). Raises UserError for mistakes
+    that a user can correct.
 
     Started by a launcher, many processes share each step's rows (see `gorp.distributed`) and the first writes the
-    stage: the same to rounding, dropout aside. `deepspeed` is a config file by which the frozen base model is held in
-    pieces (see `gorp.zero`), which changes rounding alone too. `evaluation` (a `gorp.evaluation.Evaluation`) scores the
+    stage: the same to rounding, dropout aside. `deepspeed` is a config file with which the frozen base model is
+    sharded (see `gorp.zero`), which changes only rounding too. `evaluation` (a `gorp.evaluation.Evaluation`) scores the
     model on dev rows as it trains, which changes nothing else.
     """
     rows = read_complete(data, "gorp preprocess", RENDERED)
@@ -135,7 +135,7 @@ def train_stage(
 
 
 def zero_stage_3(path: Path, settings: TrainSettings, dtype: str) -> dict[str, Any] | None:
-    """How a DeepSpeed config wants the base model in pieces; None where it leaves it whole."""
+    """How a DeepSpeed config shards the base model; None if it does not."""
     zero = read_zero_config(path, settings, dtype, distributed.size())
     stage, ignored = zero.get("stage", 0), without_effect(path)
     if stage in (1, 2) and distributed.rank() == 0:
@@ -172,7 +172,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     watch: Callable[[int], None] | None = None,
 ) -> list[float]:
-    """Runs all epochs, or what is left since the checkpoint; returns each step's mean loss per answer token (nats).
+    """Runs all epochs, or what remains after the checkpoint; returns each step's mean loss per answer token (nats).
 
     `watch` is called with the number of each step done, and with 0 before the first.
     """

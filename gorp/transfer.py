@@ -1,4 +1,4 @@
-"""Bringing one file of known content from a folder or over HTTP: resumed, tried again, and refused if it is another."""
+"""Fetches one file of known content from a folder or over HTTP: resumes, retries, and refuses a different file."""
 
 import http.client
 import shutil
@@ -83,7 +83,7 @@ class Source:
 
 
 def bring(blob: Blob, source: Source) -> None:
-    """Makes `blob.part` whole and sure to have the id; what it holds already is gone on from, where the server can.
+    """Makes `blob.part` whole and sure to have the id; it resumes from what is already there, if the server can.
 
     Raises Absent if the source lacks the file, UserError if all tries fail or another file is there, Unreachable if
     the server was never reached, Stopped. What was brought by then stays in the part unless it is known to be wrong.

@@ -80,7 +80,7 @@ def distinct(config: Config) -> Iterator[tuple[str, str | None, dict[str, Any]]]
 
 
 def check_trainings(config: Config, processes: int, layers: Layers | None = None) -> None:
-    """Raises UserError for a setting of any stage, or a variant, that cannot be; the config's DeepSpeed file included.
+    """Raises UserError for an invalid setting of a stage, or an invalid variant; the config's DeepSpeed file included.
 
     processes: of a training, on all its machines; layers: of the base model, which the settings must fit.
     """

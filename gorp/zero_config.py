@@ -1,7 +1,7 @@
 """A DeepSpeed config file: what of it is used, and what is refused because it would change a training's result.
 
-DeepSpeed's part is to hold the frozen base model in pieces (ZeRO stage 3); loop, optimizer and clipping are our own. So
-what else a file says is compared with the settings: refused where it differs, without effect where it agrees.
+DeepSpeed only shards the frozen base model (ZeRO stage 3); loop, optimizer and clipping are our own. So everything else
+in a file is compared with the settings: refused where it differs, ignored where it agrees.
 """
 
 from collections.abc import Mapping

@@ -36,7 +36,7 @@ def add_common(parser: argparse.ArgumentParser, output: str) -> None:
 
 
 def prepare_torch(threads: int | None) -> None:
-    """Sets threads and the precision of a GPU, and quietens libraries whose bars would fill a log file."""
+    """Sets threads and the precision of a GPU, and silences libraries whose progress bars would fill a log file."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported
