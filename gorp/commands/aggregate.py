@@ -7,7 +7,7 @@ from gorp.util.errors import UserError
 
 
 def add_order(parser: argparse.ArgumentParser) -> None:
-    """What says which stages an order's tables are made of."""
+    """The arguments that say which stages an order's tables are made from."""
     parser.add_argument("--order", required=True, help="name of the order")
     parser.add_argument("--tasks", nargs="+", required=True, help="its tasks, in sequence")
     parser.add_argument(
@@ -15,7 +15,7 @@ def add_order(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="TASK=SCORE",
-        help="the score of a task, rouge1 or rougeL, where it is not exact match",
+        help="the score of a task, if not exact match: rouge1 or rougeL",
     )
     parser.add_argument("--runs", nargs="+", required=True, metavar="METHOD/seedN", help="rows of the summary")
     parser.add_argument("--stages", type=Path, required=True, help="the folder above METHOD/seedN")
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evaluate",
         choices=["full", "final"],
         default="full",
-        help="full: each stage was scored on all tasks seen; final: on its own alone, and the last on all",
+        help="full: each stage was scored on all tasks seen; final: only on its own task, the last on all",
     )
     parser.add_argument("--zero-shot", type=Path, required=True, help="the folder of the base model's scores by task")
     parser.add_argument("--model", required=True, help="name for the tables")
@@ -55,7 +55,7 @@ def stage_folders(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
         if not method or not seed.isdigit():
             raise UserError(f"--runs: {name}: expected METHOD/seedN")
         if (method, int(seed)) in folders:
-            raise UserError(f"--runs: {name} stands twice")
+            raise UserError(f"--runs: {name} appears twice")
         folders[method, int(seed)] = args.stages / name
     return folders
 

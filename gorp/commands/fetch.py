@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         brought, there = fetch(args.task, args.source, args.output)
     except KeyboardInterrupt:
-        raise UserError("stopped; what was brought is kept, and the same command goes on from there") from None
+        raise UserError("stopped; what was fetched is kept, and the same command resumes from there") from None
     except OSError as error:
         raise UserError(f"{args.output}: {error}") from None
-    print(f"{args.output}: {brought} files fetched, {there} were there")
+    print(f"{args.output}: {brought} files fetched, {there} already there")

@@ -28,6 +28,6 @@ def run(args: argparse.Namespace) -> None:
     if args.write:
         file = task.file("labels")
         if file.exists():
-            raise UserError(f"{file}: already there; remove it to have it written anew")
+            raise UserError(f"{file}: already there; remove it to write it again")
         write_json(file, sorted(set(counts) - {NO_LABEL}))
         print(f"written: {file}")

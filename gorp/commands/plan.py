@@ -15,14 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", help="gorp, seqlora, a Python file, or a variant of the preset (default: its first)"
     )
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the frozen base model")
-    parser.add_argument("--suite", help="whose overrides hold (default: the preset's first suite)")
-    parser.add_argument("--stage", metavar="TASK/...", help="whose overrides hold (default: those of the whole suite)")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="dtype of the frozen base model")
+    parser.add_argument("--suite", help="suite whose overrides apply (default: the preset's first)")
+    parser.add_argument("--stage", metavar="TASK/...", help="stage whose overrides apply (default: the suite's)")
     parser.add_argument(
-        "--tasks", type=int, help="earlier tasks, whose directions are kept (default: those of --stage, or 0)"
+        "--tasks", type=int, help="number of earlier tasks, whose directions are kept (default: those of --stage, or 0)"
     )
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings", help="settings to change")
-    parser.add_argument("--json", action="store_true", help="sizes in bytes, for programs")
+    parser.add_argument("--json", action="store_true", help="machine-readable, sizes in bytes")
 
 
 def asked_training(args: argparse.Namespace) -> tuple[str, str, Any, str]:
@@ -62,5 +62,5 @@ def run(args: argparse.Namespace) -> None:
     plan = make_plan(model, method, settings, dtype, tasks)
     print(as_json(plan) if args.json else as_table(plan))
     if args.preset and not args.json and (others := other_settings(args.preset, settings_of)):
-        print("\nThe preset has other settings for some stages; each is planned by its options:")
+        print("\nThe preset has different settings for some stages. To plan each of them:")
         print("\n".join(f"  {line}" for line in others))

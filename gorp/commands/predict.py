@@ -11,19 +11,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="base model: a folder or a hub id")
     add_dtype(parser)
     parser.add_argument("--stage", type=Path, help="the stage to load (default: none, the zero-shot model)")
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="rendered rows, one file a task")
-    parser.add_argument("--max-source-length", type=at_least(1), default=512, help="tokens of a prompt (default: 512)")
-    parser.add_argument("--max-new-tokens", type=at_least(1), default=50, help="tokens of an answer (default: 50)")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="rendered rows, one file per task")
+    parser.add_argument(
+        "--max-source-length", type=at_least(1), default=512, help="most tokens per prompt (default: 512)"
+    )
+    parser.add_argument("--max-new-tokens", type=at_least(1), default=50, help="most tokens per answer (default: 50)")
     parser.add_argument(
         "--batch-tokens",
         type=at_least(1),
         default=8192,
-        help="tokens of a batch, padded prompts and answers; bounds memory (default: 8192)",
+        help="most tokens per batch, padded prompts and answers; limits memory (default: 8192)",
     )
-    parser.add_argument(
-        "--label-likelihood", action="store_true", help="find the likeliest label of each row too, beside the answer"
+    parser.add_argument("--label-likelihood", action="store_true", help="also find the most likely label of each row")
+    add_common(
+        parser, "JSON lines: task, group, id, labels, target, prediction, with --label-likelihood also likeliest_label"
     )
-    add_common(parser, "JSON lines: task, group, id, labels, target, prediction, and likeliest_label on request")
 
 
 def run(args: argparse.Namespace) -> None:

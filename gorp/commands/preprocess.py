@@ -15,11 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number_or_drawn,
         default=1,
         metavar="N|drawn",
-        help="which of the task's instructions: its number (default: 1), or 'drawn' for each row",
+        help="number of the task's instruction (default: 1), or 'drawn' to draw one for each row",
     )
     parser.add_argument("--shots", type=int, default=0, help="train rows shown as examples in each prompt (default: 0)")
     parser.add_argument("--min-rows", type=int, default=0, help="train: repeat rows up to this number (default: 0)")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random choices (default: 0)")
     for name, line in (("task-name", "Task:GROUP"), ("dataset-name", "Dataset:TASK")):
         parser.add_argument(f"--no-{name}", action="store_true", help=f"leave the line {line} out of the prompts")
     fields = "JSON lines: task, group, id, source, target, labels, sentence_at"

@@ -8,7 +8,7 @@ from gorp.util.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", type=Path, required=True)
-    parser.add_argument("--tasks", nargs="+", default=[], help="tasks that must be among them (default: any)")
+    parser.add_argument("--tasks", nargs="+", default=[], help="tasks that the file must contain (default: any)")
     parser.add_argument("--output", type=Path, required=True, help="JSON: scores in percent by task")
 
 

@@ -1,4 +1,4 @@
-"""How far a run is: stages scored, trained, training (step, loss, time left), stopped, failed or pending."""
+"""Show the progress of a run: stages scored, trained, training (step, loss, time left), stopped, failed or pending."""
 
 import argparse
 from pathlib import Path
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     name = choose_run(args.name, config["run"], bool(args.configfile), args.results)
     config, folder = {**config, "run": name}, args.results / name
     others = [other for other in runs_of(args.results) if other != name]
-    print(f"run {name}" + (f"; others, by --run NAME: {', '.join(others)}" if others else ""))
+    print(f"run {name}" + (f"; others, with --run NAME: {', '.join(others)}" if others else ""))
     orders = args.orders or begun_orders(config, folder)
     table = status(config, args.results, orders)
     if len(table):
@@ -43,4 +43,4 @@ def run(args: argparse.Namespace) -> None:
     if left:
         print(f"{'not shown' if args.orders else 'not begun'}: {', '.join(left)}; gorp status ORDER shows its stages")
     if unknown := strangers(config, folder):
-        print(f"{len(unknown)} stages of no order in the config, such as {unknown[0]}: name theirs by --configfile")
+        print(f"{len(unknown)} stages belong to no order of the config, such as {unknown[0]}: add --configfile")

@@ -11,11 +11,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar=("SUITE", "SUMMARY"),
-        help="a suite and the summary.csv of each of its orders; once for each suite",
+        help="a suite and the summary.csv of each of its orders; repeat for each suite",
     )
     parser.add_argument("--published", type=Path, help="YAML: {MODEL: {SUITE: {METHOD: {METRIC: percent}}}}")
     parser.add_argument(
-        "--output", type=Path, required=True, help="CSV; a page for people takes the same name with .html"
+        "--output", type=Path, required=True, help="CSV; an HTML page is written beside it, with the same name"
     )
 
 

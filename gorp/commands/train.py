@@ -1,4 +1,4 @@
-"""Train one stage: a task on top of the stage before, or of the base model."""
+"""Train one stage: one task, on top of an earlier stage or the base model."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ from gorp.util.files import check_output
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="base model: a folder or a hub id")
     parser.add_argument("--data", type=Path, required=True, help="rendered train rows of one task")
-    parser.add_argument("--parent", type=Path, help="the stage to go on from (default: the base model)")
+    parser.add_argument("--parent", type=Path, help="the stage to continue from (default: the base model)")
     add_dtype(parser)
     parser.add_argument("--method", required=True, help="gorp, seqlora, or a Python file with a method of your own")
     parser.add_argument(
@@ -29,13 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint-minutes",
         type=float,
         default=10,
-        help="a training that was stopped goes on from its last checkpoint, saved this often (default: 10)",
+        help="minutes between checkpoints; a stopped training resumes from the last one (default: 10)",
     )
+    parser.add_argument("--deepspeed", type=Path, metavar="FILE", help="DeepSpeed config, to shard the frozen model")
     parser.add_argument(
-        "--deepspeed", type=Path, metavar="FILE", help="DeepSpeed config, to hold the frozen model in pieces"
-    )
-    parser.add_argument(
-        "--dev", type=Path, nargs="+", default=[], metavar="FILE", help="rendered rows, one file a task, to evaluate on"
+        "--dev",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="rendered rows for evaluation, one file per task",
     )
     parser.add_argument(
         "--evaluate-every",
@@ -43,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="score the --dev rows every N steps, and after 0, 1, 2, 5, 10, ... below N, into evaluations.csv beside"
-        " the stage, which comes out the same (default: 0, never)",
+        " the stage; this does not change the stage (default: 0, never)",
     )
     parser.add_argument(
         "--evaluate-rows",

@@ -4,8 +4,8 @@
     digests.rows(Path("CL_Benchmark/SC/amazon/train.json"))
     digests.folder(Path("models/llama"))
 
-A model of 14 GB takes about ten seconds once, at the speed of SHA-256; what is known of a file is kept until its size
-or its time changes. Imports the standard library only.
+A model of 14 GB takes about ten seconds once, at the speed of SHA-256; a file's digest is kept until its size or its
+time changes. Imports the standard library only.
 """
 
 import contextlib

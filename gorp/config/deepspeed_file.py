@@ -1,7 +1,7 @@
 """A DeepSpeed config file: what of it is used, and what is refused because it would change a training's result.
 
-DeepSpeed's part is to hold the frozen base model in pieces (ZeRO stage 3); loop, optimizer and clipping are our own. So
-what else a file says is compared with the settings: refused where it differs, without effect where it agrees.
+DeepSpeed only shards the frozen base model (ZeRO stage 3); loop, optimizer and clipping are our own. So everything else
+in a file is compared with the settings: refused where it differs, ignored where it agrees.
 """
 
 from collections.abc import Mapping
@@ -89,12 +89,12 @@ def check_config(config: Mapping[str, Any], settings: TrainSettings, dtype: str,
     """Raises UserError for the first key that is unknown, or contradicts the settings."""
     for key in config:
         if key not in KNOWN:
-            raise UserError(f"{key}: not a key that is known to leave the result as it is; {close_names(key, KNOWN)}")
+            raise UserError(f"{key}: not known to leave the result unchanged; {close_names(key, KNOWN)}")
     passes = -(-settings.batch_size // (settings.micro_batch_size * processes))
     for key, expected, why in (
         ("train_batch_size", settings.batch_size, "the setting batch_size"),
         ("train_micro_batch_size_per_gpu", settings.micro_batch_size, "the setting micro_batch_size"),
-        ("gradient_accumulation_steps", passes, f"what batch_size, micro_batch_size and {processes} processes make"),
+        ("gradient_accumulation_steps", passes, f"from batch_size, micro_batch_size and {processes} processes"),
     ):
         agree(key, config.get(key, AUTO), expected, why)
     if config.get("gradient_clipping", 0) != 0:  # 0: the engine does not clip, and it would not here
@@ -134,8 +134,8 @@ def check_optimizer(section: Mapping[str, Any], settings: TrainSettings) -> None
     agree("optimizer: type", section.get("type", AUTO), "AdamW", "the optimizer of all methods")
     expected = {
         "lr": (settings.learning_rate, "the setting learning_rate"),
-        "betas": ([0.9, 0.999], "those of all methods"),
-        "eps": (1e-8, "that of all methods"),
+        "betas": ([0.9, 0.999], "the ones that all methods use"),
+        "eps": (1e-8, "the one that all methods use"),
         "weight_decay": (settings.weight_decay, "the setting weight_decay"),
     }
     check_parameters("optimizer", section, expected)
@@ -150,8 +150,8 @@ def check_scheduler(section: Mapping[str, Any], settings: TrainSettings) -> None
         "warmup_min_lr": (0, "where the warm-up begins"),
         "warmup_max_lr": (settings.learning_rate, "the setting learning_rate"),
         "warmup_num_steps": (steps, "warmup_steps"),
-        "warmup_type": ("linear", "the course of a warm-up"),
-        "total_num_steps": (AUTO, "for the rows decide"),
+        "warmup_type": ("linear", "the form of every warm-up"),
+        "total_num_steps": (AUTO, "since the number of rows decides it"),
     }
     check_parameters("scheduler", section, expected)
 
@@ -170,9 +170,7 @@ def check_zero(zero: Mapping[str, Any]) -> dict[str, Any]:
             continue
         elif key not in ZERO_NUMBERS:
             known = ("stage", "offload_param", *ZERO_NUMBERS, *ZERO_UNUSED)
-            raise UserError(
-                f"{where}: {key}: not a key that is known to leave the result as it is; {close_names(key, known)}"
-            )
+            raise UserError(f"{where}: {key}: not known to leave the result unchanged; {close_names(key, known)}")
         if value != AUTO:
             used[key] = value
     return used

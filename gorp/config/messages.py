@@ -42,9 +42,9 @@ def lines_of(error: jsonschema.ValidationError) -> Iterator[str]:
     elif error.validator == "required":
         for key in schema["required"]:
             if key not in value:
-                yield f"{dotted((*at, key))}: missing" + ("" if at else "; lay the file over config.yaml")
+                yield f"{dotted((*at, key))}: missing" + ("" if at else "; put the file over config.yaml")
     elif error.validator == "uniqueItems":
-        yield f"{where}{shown(next(item for item in value if value.count(item) > 1))} stands twice"
+        yield f"{where}{shown(next(item for item in value if value.count(item) > 1))} appears twice"
     elif error.validator in ("minItems", "minProperties"):
         yield f"{where}expected {expected(schema)}, got {'nothing' if not value else 'too little'}"
     else:
@@ -57,7 +57,7 @@ def hint(error: jsonschema.ValidationError) -> str:
     if error.validator == "format":
         return f": {error.cause}"
     if isinstance(value, str) and "," in value and isinstance(error.absolute_path[-1], int):
-        return f"; a list is written [{', '.join(map(str.strip, value.split(',')))}]"
+        return f"; write a list as [{', '.join(map(str.strip, value.split(',')))}]"
     if kinds == "object" and isinstance(value, str):
         return "; on the command line: --config 'KEY={INNER: VALUE}'"
     if "string" in kinds and not isinstance(value, str | Mapping | list | None):

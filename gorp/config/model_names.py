@@ -49,13 +49,13 @@ def check_model(model: str) -> None:
     if not folder.is_dir():
         hint = f"give {', '.join(MADE)}, a folder with a saved model, or a hub id"
         if HUB_ID.fullmatch(model) and Path(model).parent.is_dir():
-            hint = f"{model.partition('/')[0]} is a folder here, and so this is none of the hub"
+            hint = f"{model.partition('/')[0]} is a folder here, so this is not taken for a hub id"
         raise UserError(f"model: {model}: no such folder; {hint}")
     if not (folder / "config.json").is_file():
         inner = sorted(str(path.parent) for path in folder.glob("*/config.json"))
         hint = f"; did you mean {' or '.join(inner[:3])}?" if inner else ""
         if (folder / "params.json").is_file():
-            hint = "; these are files as Meta gives them out: take the ones in transformers' format, NAME-hf"
+            hint = "; these files are in Meta's format: use those in transformers' format, NAME-hf"
         raise UserError(f"model: {model}: the folder has no config.json, as a saved transformers model has{hint}")
     if not any(path.suffix in WEIGHTS for path in folder.iterdir()):
         raise UserError(f"model: {model}: the folder has no weights, {' or '.join('*' + end for end in WEIGHTS)}")
@@ -79,7 +79,7 @@ def tokenizer_problem(folder: str) -> str | None:
     if not there:
         return f"the folder has none: {', '.join(TOKENIZERS[:-1])} or {TOKENIZERS[-1]}"
     if not there[0].endswith(".model"):
-        return f"{there[0]} cannot be read; is it whole?" if there[0] == "tokenizer.json" else None
+        return f"{there[0]} cannot be read; is it complete?" if there[0] == "tokenizer.json" else None
     missing = [name for name in READERS if not installed(name)]
     return f"{there[0]} needs: pip install {' '.join(missing)}" if missing else f"{there[0]} is no SentencePiece model"
 

@@ -9,17 +9,17 @@ Suites = Mapping[str, Mapping[str, Sequence[str]] | None]  # SUITE: {ORDER: task
 
 
 def kept(suites: Suites) -> dict[str, dict[str, list[str]]]:
-    """The suites without dropped ones. Raises UserError if the name of an order stands in two, or no suite is left."""
+    """The suites without dropped ones. Raises UserError if the name of an order is in two, or no suite is left."""
     found: dict[str, dict[str, list[str]]] = {}
     for suite, orders in suites.items():
         for other, earlier in found.items():
             for order in orders or ():
                 if order in earlier:
-                    raise UserError(f"orders: {order} stands in two suites, {other} and {suite}; give one another name")
+                    raise UserError(f"orders: {order} is in two suites, {other} and {suite}; rename one")
         if orders:
             found[suite] = {order: list(tasks) for order, tasks in orders.items()}
     if not found:
-        raise UserError("orders: no suite is left; give one: SUITE: {ORDER: [tasks in sequence]}")
+        raise UserError("orders: no suite is left; add one: SUITE: {ORDER: [tasks in sequence]}")
     return found
 
 
@@ -42,7 +42,7 @@ class Orders(dict[str, list[str]]):
     """
 
     def __init__(self, suites: Suites, own: Any, tasks: Iterable[str], benchmark: str):
-        """Raises UserError for a task that stands twice in an order, or if no order that is wanted can run."""
+        """Raises UserError for a task that appears twice in an order, or if no order that is wanted can run."""
         super().__init__({order: tasks for orders in suites.values() for order, tasks in orders.items()})
         known = list(tasks)
         self.lacking: dict[str, str] = {}
@@ -50,7 +50,7 @@ class Orders(dict[str, list[str]]):
         self.left: list[str] = []
         for order, names in self.items():
             if double := [name for name in names if names.count(name) > 1]:
-                raise UserError(f"orders: {order}: the task {double[0]!r} stands twice; name each task once")
+                raise UserError(f"orders: {order}: the task {double[0]!r} appears twice; name each task once")
             if lacking := [name for name in names if name not in known]:
                 hint = close_names(lacking[0], known)
                 self.lacking[order] = f"the benchmark {benchmark} has no task {listed(lacking)}; {hint}"
@@ -70,7 +70,7 @@ class Orders(dict[str, list[str]]):
         """A line about the orders that the tables of all orders leave out, "" if there are none."""
         if not self.left:
             return ""
-        return f"Left aside: {', '.join(self.left)}; {self.lacking[self.left[0]]}"
+        return f"Skipped: {', '.join(self.left)}; {self.lacking[self.left[0]]}"
 
 
 def listed(names: Sequence[str]) -> str:

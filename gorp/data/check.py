@@ -1,4 +1,4 @@
-"""What a benchmark folder holds, and what is wrong with it: all of it, not the first problem alone.
+"""What a benchmark folder holds, and everything that is wrong with it, not only the first problem.
 
     report = check_benchmark(Path("CL_Benchmark"))
     print(as_text(report))
@@ -145,7 +145,7 @@ def read_split(path: Path, errors: list[dict]) -> tuple[Any, bool]:
             errors.append(problem(path, None, str(error)))
             return [], False
         rows, broken = readable_rows(path)
-        rest = f"; it breaks off in row {broken}, what follows is not checked" if broken else ""
+        rest = f"; it breaks off in row {broken}; the rest is not checked" if broken else ""
         errors.append(problem(path, broken, f"{error}{rest}"))
         return rows, False
 
@@ -219,7 +219,7 @@ def as_text(report: Mapping) -> str:
         table = table.drop(columns="cut")
     blocks = [table.to_string(index=False, justify="left", na_rep="")]
     unit, most = report["length_unit"], report["max_source_length"]
-    cut = f"; cut: prompts over {most}, whose sentence loses its end" if most else ""
+    cut = f"; cut: prompts over {most}, whose sentence is truncated" if most else ""
     blocks.append(f"min to max: length of the whole prompt in {unit}{cut}")
     for kind in ("warnings", "errors"):
         if report[kind]:
@@ -238,7 +238,7 @@ def table_row(name: str, split: str, facts: Mapping, report: Mapping) -> dict:
     elif len(counts) <= 3:
         labels = ", ".join(f"{label} {count}" for label, count in sorted(counts.items()))
     else:
-        labels = f"{len(counts)} labels, {min(counts.values())} to {max(counts.values())} rows a label"
+        labels = f"{len(counts)} labels, {min(counts.values())} to {max(counts.values())} rows per label"
     of_file = {kind: sum(entry["file"] == facts["file"] for entry in report[kind]) for kind in ("warnings", "errors")}
     lengths = {key: str(facts["length"][key]) if facts["length"] else "" for key in QUANTILES}
     cut = "" if facts["cut"] is None else str(facts["cut"])

@@ -1,4 +1,4 @@
-"""Files of rows that know how many they are: what is lost, at the end or within, is found and named.
+"""Files of rows that record how many there are, so that missing rows, at the end or within, are found and named.
 
 Each rendered row carries under `rows` how many its split has, and its prediction does too. The ids of a task are then
 0, 1, ... up to that number, in this order.
@@ -18,11 +18,11 @@ RENDERED = ("task", "group", "id", "source", "target", "labels", "sentence_at") 
 def read_complete(path: Path | str, made_by: str, keys: Sequence[str] = ()) -> list[dict]:
     """The rows of a JSON-lines file, each with at least these keys; `made_by` is the command that makes such a file.
 
-    Raises UserError that names the file, the task and what is missing, damaged or there twice, and what to do. Tasks
+    Raises UserError that names the file, the task and what is missing, damaged or repeated, and what to do. Tasks
     whose rows have no `rows`, as in files from elsewhere, may have any number of rows.
     """
     if not Path(path).is_file():
-        raise UserError(f"{path}: no such file; make it by {made_by}")
+        raise UserError(f"{path}: no such file; make it with {made_by}")
     again = how_to_make_again(made_by)
     try:
         rows = read_jsonl(path)
@@ -33,9 +33,7 @@ def read_complete(path: Path | str, made_by: str, keys: Sequence[str] = ()) -> l
     for number, row in enumerate(rows, 1):
         lacking = [key for key in keys if not isinstance(row, dict) or key not in row]
         if lacking:
-            raise UserError(
-                f"{path}: row {number} has no {lacking[0]!r}: not a file that {made_by} made; make one by it"
-            )
+            raise UserError(f"{path}: row {number} has no {lacking[0]!r}: not a file from {made_by}; make one with it")
     for task, own in by_task(rows).items():
         if fault := fault_of(own):
             raise UserError(f"{path}: task {task}: {fault}; {again}")
@@ -44,7 +42,7 @@ def read_complete(path: Path | str, made_by: str, keys: Sequence[str] = ()) -> l
 
 def how_to_make_again(made_by: str) -> str:
     """What to do with a file that is damaged, for a message; `made_by` as for `read_complete`."""
-    return f"delete the file and give the snakemake command again, or make it again by {made_by}"
+    return f"delete the file and run the snakemake command again, or make it again with {made_by}"
 
 
 def by_task(rows: Iterable[dict]) -> dict[str, list[dict]]:

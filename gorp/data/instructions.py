@@ -43,7 +43,7 @@ def group_instructions(path: Path, group: str) -> list[str]:
     try:
         alike = [key for key in entries if key != group and key.casefold() == group.casefold()]
         if alike and group not in entries:
-            raise UserError(f"{path}: no entry {group!r}, but one {alike[0]!r}: name it as the folder of the group")
+            raise UserError(f"{path}: no entry {group!r}, but one {alike[0]!r}: use the name of the group's folder")
         texts = [entry["instruction"] for entry in entries.get(group, [{"instruction": ""}])]
     except (AttributeError, KeyError, TypeError):
         texts = []

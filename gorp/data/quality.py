@@ -1,4 +1,4 @@
-"""What the workflow runs with though scores mean less: test rows seen in training, dev equal to test, damaged text.
+"""Defects that the workflow accepts, though scores mean less: rows of test in training or dev, damaged text.
 
 Each function yields warnings, {"file", "kind", "count", "row" of the example or None, "message"}.
 """

@@ -26,7 +26,7 @@ def read_labels(task: Task) -> list[str]:
     if not isinstance(labels, list) or not labels or not all(map(is_text, labels)):
         raise UserError(f'{path}: expected a list of label names, such as ["Good", "Bad"]')
     if len(set(labels)) < len(labels):
-        raise UserError(f"{path}: a label stands twice")
+        raise UserError(f"{path}: a label appears twice")
     return labels
 
 

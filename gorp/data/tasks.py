@@ -36,7 +36,7 @@ class Task:
         paths = [self.folder / f"{split}{suffix}" for suffix in (FORMATS if split in SPLITS else FORMATS[:1])]
         found = [path for path in paths if path.is_file()]
         if len(found) > 1:
-            raise UserError(f"{found[0]}: {found[1].name} stands beside it; keep one file for a split")
+            raise UserError(f"{found[0]}: {found[1].name} is there too; keep one file per split")
         return found[0] if found else paths[0]
 
     def label_file(self) -> Path:
@@ -50,7 +50,7 @@ def benchmark_root(source: str) -> Path:
     root = {"bundled": BUNDLED, "official": OFFICIAL}.get(source, Path(source).expanduser())
     if not root.is_dir():
         if source == "official":
-            raise UserError(f"benchmark: official: {root}: not fetched yet; bring it with: gorp fetch")
+            raise UserError(f"benchmark: official: {root}: not fetched yet; run: gorp fetch")
         found = "a file" if root.exists() else "no such folder"
         raise UserError(
             f"benchmark: {source}: {found}; give 'bundled', 'official' or a folder of GROUP/DATASET folders"
@@ -59,7 +59,7 @@ def benchmark_root(source: str) -> Path:
 
 
 def list_tasks(root: Path) -> list[Task]:
-    """The tasks below a benchmark folder, in the order of their paths; names may stand twice."""
+    """The tasks below a benchmark folder, in the order of their paths; names may repeat."""
     return [task_at(folder) for folder in task_folders(root)]
 
 
@@ -69,7 +69,7 @@ def task_folders(root: Path) -> list[Path]:
 
 
 def find_tasks(root: Path) -> dict[str, Task]:
-    """All tasks below a benchmark folder, by name. Raises UserError if there is none, or one name stands twice."""
+    """All tasks below a benchmark folder, by name. Raises UserError if there is none, or two have one name."""
     tasks = list_tasks(root)
     if not tasks:
         raise UserError(f"{root}: no task found; expected files GROUP/DATASET/train.json (or .jsonl, .csv) below it")
@@ -86,7 +86,7 @@ def name_problems(tasks: Iterable[Task]) -> Iterator[str]:
     first: dict[str, Task] = {}
     for task in tasks:
         if task.name in first:
-            yield f"{task.folder}: the task name {task.name} also stands in {first[task.name].folder}; rename one"
+            yield f"{task.folder}: the task name {task.name} is also used in {first[task.name].folder}; rename one"
         first.setdefault(task.name, task)
 
 
@@ -99,9 +99,9 @@ def task_at(folder: Path) -> Task:
     name, group = folder.absolute().name, folder.absolute().parent.name
     if not TASK_NAME.fullmatch(name):
         allowed = "use letters, digits, '.', '_' and '-', and neither 'only' nor 'learning'"
-        raise UserError(f"{folder}: {name!r} names no task; {allowed}")
+        raise UserError(f"{folder}: {name!r} is not a valid task name; {allowed}")
     if set(group) & set("{}"):
-        raise UserError(f"{folder}: {group!r} names no group; {{ and }} are what Snakemake takes for wildcards")
+        raise UserError(f"{folder}: {group!r} is not a valid group name; Snakemake reads {{ and }} as wildcards")
     path = folder / "task.json"
     if not path.is_file():
         return Task(name, group, folder)
@@ -117,5 +117,5 @@ def task_at(folder: Path) -> Task:
         raise UserError(f"{path}: instruction: expected a text, or a list of texts")
     score = declared.get("score")
     if score is not None and score not in SCORES:
-        raise UserError(f"{path}: score: {score!r} is none of {', '.join(SCORES)}")
+        raise UserError(f"{path}: score: {score!r} is not one of {', '.join(SCORES)}")
     return Task(name, group, folder, tuple(text.rstrip("\n") + "\n" for text in texts), score)

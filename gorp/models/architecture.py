@@ -42,8 +42,8 @@ def read_config(source: Path | str, name: str) -> PretrainedConfig:
         config = AutoConfig.from_pretrained(source, local_files_only=isinstance(source, Path), trust_remote_code=False)
     except (OSError, ValueError) as error:
         if "trust_remote_code" in str(error):
-            raise UserError(f"model: {name} comes with code of its own, which is not run here") from None
-        where = "" if isinstance(source, Path) else "it is no folder here; from the hub: "
+            raise UserError(f"model: {name} comes with its own code, which is never run") from None
+        where = "" if isinstance(source, Path) else "there is no such folder; from the hub: "
         raise UserError(f"model: the config of {name} cannot be read: {where}{str(error).splitlines()[0]}") from error
     config._name_or_path = name
     return config
@@ -53,7 +53,7 @@ def model_class(config: PretrainedConfig, name: str) -> type[AutoModelForCausalL
     """The class that loads a model. Raises UserError, with the name given, if it cannot be trained here."""
     what = f"model: {name}: a model of type {config.model_type!r}"
     if getattr(config, "quantization_config", None):
-        raise UserError(f"model: {name}: its weights are quantized, and cannot be trained; give the original ones")
+        raise UserError(f"model: {name}: its weights are quantized and cannot be trained; use the original model")
     kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     if type(config) not in kind._model_mapping:
         raise UserError(f"{what} generates no text; a decoder-only or an encoder-decoder model is needed")

@@ -23,7 +23,7 @@ def check_digests(folder: Path | str) -> None:
     folder = Path(folder).expanduser()
     if not (folder / DIGESTS).is_file():
         return
-    again = f"make the model again: delete {folder} and give the snakemake command again, or call gorp base"
+    again = f"to make the model again, delete {folder} and run the snakemake command again, or run gorp base"
     try:
         noted = read_json(folder / DIGESTS)
     except UserError as error:
@@ -36,4 +36,4 @@ def check_digests(folder: Path | str) -> None:
         if not (folder / file).is_file():
             raise UserError(f"model: {folder / file}: the file is missing; {again}")
         if sha256(folder / file) != digest:
-            raise UserError(f"model: {folder / file}: its SHA-256 is not the one in {DIGESTS}: damaged; {again}")
+            raise UserError(f"model: {folder / file}: its SHA-256 differs from the one in {DIGESTS}: damaged; {again}")

@@ -94,7 +94,7 @@ def refuse_both(lora_names: Iterable[str], full_rank_names: Iterable[str]) -> No
     both = [name for name in lora_names if name in set(full_rank_names)]
     if both:
         raise UserError(
-            f"full_rank_modules: {folded(both)[0]} is matched by lora_modules too; a module is trained one way"
+            f"full_rank_modules: {folded(both)[0]} is matched by lora_modules too; train a module in one way"
         )
 
 
@@ -103,5 +103,5 @@ def refuse_tied(names: Iterable[str], tied: Mapping[str, str], key: str) -> None
     for name in names:
         if name in tied:
             raise UserError(
-                f"{key}: {name} shares its weight with {tied[name]}, which would be trained unasked; leave it out"
+                f"{key}: {name} shares its weight with {tied[name]}, which would be trained too; leave it out"
             )

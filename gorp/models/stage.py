@@ -97,7 +97,7 @@ def write_stage(
 
 
 def check_loads(folder: Path, architecture: PretrainedConfig) -> None:
-    """Raises UserError unless stock peft loads an adapter with no key too many or too few.
+    """Raises UserError unless stock peft loads an adapter with exactly its own keys.
 
     The base model is one without weights, on torch's meta device, and the adapter's tensors stay in their file, mapped:
     next to no memory is taken.
@@ -122,13 +122,11 @@ def read_stage(folder: Path | str) -> Stage:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such stage")
     if not (folder / INFO).is_file():
-        raise UserError(f"{folder}: no stage, or not a whole one: it has no {INFO}; train it")
+        raise UserError(f"{folder}: not a stage, or an incomplete one: it has no {INFO}; train it")
     try:
         info = read_json(folder / INFO)
     except UserError as error:
-        raise UserError(
-            f"{error}; delete it and give the snakemake command again: the stage is trained again"
-        ) from None
+        raise UserError(f"{error}; delete it and run the snakemake command again: it retrains the stage") from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise UserError(f"{folder / INFO}: not a stage of this project (expected format {FORMAT!r})")
     own = [name for name in NEW_LORA_FILES if name in info.get("files", {})]  # older stages have none
@@ -136,10 +134,10 @@ def read_stage(folder: Path | str) -> Stage:
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: the file is missing; train the stage again")
         if sha256(folder / name) != info.get("files", {}).get(name):
-            raise UserError(f"{folder / name}: its SHA-256 is not the one in {INFO}: changed or damaged; train again")
+            raise UserError(f"{folder / name}: its SHA-256 differs from the one in {INFO}: changed or damaged; retrain")
     for key in ("tasks", "method", "base_model", "base_model_key", "dtype"):
         if key not in info:
-            raise UserError(f"{folder / INFO}: it lacks {key!r}: not a whole stage; train it again")
+            raise UserError(f"{folder / INFO}: {key!r} is missing: the stage is incomplete; train it again")
     config = read_json(folder / CONFIG)
     return Stage(
         folder,
@@ -154,7 +152,7 @@ def read_stage(folder: Path | str) -> Stage:
 def check_base(stage: Stage, model: str, key: str) -> None:
     """Raises UserError unless a stage was trained on this base model, the one with this `model_key`."""
     if stage.info["base_model_key"] != key:
-        same = "which had other files then" if stage.info["base_model"] == model else f"not on {model}"
+        same = "whose files were different then" if stage.info["base_model"] == model else f"not on {model}"
         raise UserError(f"{stage.folder}: it was trained on the base model {stage.info['base_model']}, {same}")
 
 

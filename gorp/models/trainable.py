@@ -1,4 +1,4 @@
-"""Whether a model can be trained with some settings: told from its config.json alone, before anything is paid for.
+"""Checks from config.json alone, before anything costly runs, whether a model can be trained with some settings.
 
 The workflow asks while it builds its graph. So torch is not loaded here: the linear modules of a model are found once,
 on torch's meta device, in a process of its own, and kept as JSON under a key of all that they depend on.

@@ -105,12 +105,12 @@ class GorpAdamW(torch.optim.Optimizer):
         super().add_param_group(group)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from a state that a GorpAdamW of the same parameters saved. Raises ValueError for any other one."""
+        """Resumes from a state that a GorpAdamW of the same parameters saved. Raises ValueError for any other one."""
         check_saved(state_dict, self.param_groups)
         super().load_state_dict(state_dict)
 
     def project_early(self) -> None:
-        """From now on a gradient to be projected is reduced and dropped while the backward pass goes on.
+        """From now on a gradient to be projected is reduced and dropped during the backward pass.
 
         No whole gradient is left to be clipped: call `clip_grad_norm_` of the optimizer. In `p.grad` stands a
         `ReducedGradient`, so that torch's functions, and accelerate's, raise RuntimeError rather than pass over it.

@@ -59,7 +59,7 @@ def check_group(group: Mapping[str, Any], known: Mapping[str, Tensor]) -> None:
     taken = set(known)
     for name, parameter in group["params"]:
         if name in taken:
-            raise ValueError(f"{name}: two parameters have this name; bases and saved states go by names")
+            raise ValueError(f"{name}: two parameters have this name; bases and saved states are matched by name")
         if id(parameter) in names:
             raise ValueError(f"{name}: it is the parameter {names[id(parameter)]} again; give it once")
         check_parameter(name, parameter, group)
@@ -116,7 +116,7 @@ def check_saved(saved: Mapping[str, Any], groups: Iterable[Mapping[str, Any]]) -
     Only names could tell: torch puts states in by position.
     """
     groups = list(groups)
-    advice = "make the optimizer of the same parameters, in the same groups and order, before it loads the state"
+    advice = "create the optimizer with the same parameters, groups and order before it loads the state"
     for group in saved["param_groups"]:
         if "param_names" not in group:
             raise ValueError("the state has no names of parameters: it was not saved by a GorpAdamW")
@@ -125,8 +125,8 @@ def check_saved(saved: Mapping[str, Any], groups: Iterable[Mapping[str, Any]]) -
     if before != now:
         number = next((i for i, pair in enumerate(zip(before, now, strict=False)) if len(set(pair)) > 1), None)
         if number is None:
-            raise ValueError(f"the state is that of {len(before)} parameters, not of {len(now)}; {advice}")
-        raise ValueError(f"the state of {before[number]} stands where {now[number]} is; {advice}")
+            raise ValueError(f"the state has {len(before)} parameters, the optimizer {len(now)}; {advice}")
+        raise ValueError(f"the state has {before[number]} where the optimizer has {now[number]}; {advice}")
     if [len(group["params"]) for group in saved["param_groups"]] != [len(group["params"]) for group in groups]:
         raise ValueError(f"the state has the same parameters in other groups; {advice}")
     parameters = [parameter for group in groups for parameter in group["params"]]
@@ -139,4 +139,4 @@ def check_saved(saved: Mapping[str, Any], groups: Iterable[Mapping[str, Any]]) -
                 len(subspaces[mode]) if mode in subspaces else size for mode, size in enumerate(state["exp_avg"].shape)
             ]
             if shape != list(parameter.shape):
-                raise ValueError(f"{name}: the state is that of a shape {shape}, not of {list(parameter.shape)}")
+                raise ValueError(f"{name}: the state has shape {shape}, the parameter {list(parameter.shape)}")

@@ -39,7 +39,7 @@ def refusal(args: tuple) -> RuntimeError:
     flat = [item for argument in args for item in (argument if isinstance(argument, list | tuple) else [argument])]
     names = [item.parameter_name for item in flat if isinstance(item, ReducedGradient)]
     return RuntimeError(
-        f"{names[0] if names else 'a parameter'}: its gradient is reduced already, for GorpAdamW.project_early was "
+        f"{names[0] if names else 'a parameter'}: its gradient is already reduced, since GorpAdamW.project_early was "
         "called; clip with optimizer.clip_grad_norm_(max_norm), and read gradients with optimizer.reduce()"
     )
 

@@ -1,7 +1,7 @@
-"""Many processes of one job, on plain torch.distributed; of a single process each function here does nothing.
+"""Many processes of one job, on plain torch.distributed; with a single process each function here does nothing.
 
 A launcher (torchrun, deepspeed) starts the processes and tells each of them its number in the environment: RANK,
-WORLD_SIZE and LOCAL_RANK. They talk by nccl where there are GPUs, one each, and by gloo on CPUs.
+WORLD_SIZE and LOCAL_RANK. They communicate by nccl on GPUs, one each, and by gloo on CPUs.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def device() -> torch.device:
         return torch.device("cpu")
     number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= count:
-        raise UserError(f"processes: {number + 1} or more on a machine with {count} GPUs; each needs one of its own")
+        raise UserError(f"processes: {number + 1} or more on a machine with {count} GPUs; each needs its own")
     return torch.device("cuda", number)
 
 

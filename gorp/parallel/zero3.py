@@ -1,7 +1,7 @@
-"""The frozen base model in pieces, one with each process: DeepSpeed's ZeRO stage 3.
+"""The frozen base model, sharded over the processes by DeepSpeed's ZeRO stage 3.
 
-What is trained stays whole with every process, outside DeepSpeed. The pieces of a layer come together while a forward
-or backward pass needs it. Outside a pass a weight in pieces has the shape [0].
+Trained parameters stay whole in every process, outside DeepSpeed. A layer is gathered while a forward or backward pass
+needs it. Outside a pass a sharded weight has the shape [0].
 """
 
 import os
@@ -16,7 +16,7 @@ from gorp.parallel import processes
 
 
 def shard(base: nn.Module, whole: Sequence[str], zero: Mapping[str, Any]) -> None:
-    """Takes a frozen model apart, in place, but for the modules named in `whole`.
+    """Shards a frozen model, in place, except the modules named in `whole`.
 
     `zero` is the `zero_optimization` section of a checked config (`gorp.config.deepspeed_file`), of stage 3. The model
     is then to be called as before: never through DeepSpeed's engine, which would want the backward pass for itself.

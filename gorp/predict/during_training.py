@@ -93,8 +93,8 @@ class Evaluation:
 class Watch:
     """Evaluates a model under training: to be called after each step, all processes together, and before the first.
 
-    Many processes share the rows. Those that hold the base model in pieces need each other in every pass, and each
-    does all rows. What was evaluated before a checkpoint is kept beside it, and later evaluations are done again.
+    Many processes share the rows. With a sharded base model they need each other in every pass, and each
+    evaluates all rows. What was evaluated before a checkpoint is kept beside it, and later evaluations are done again.
     """
 
     def __init__(
@@ -116,15 +116,15 @@ class Watch:
         self.table = read_jsonl(partial) if partial.is_file() else []
 
     def __call__(self, step: int) -> None:
-        """Evaluates if the step is due. Raises UserError if an earlier evaluation has got lost."""
+        """Evaluates if the step is due. Raises UserError if an earlier evaluation is lost."""
         if step not in self.due:
             return
         self.table = [row for row in self.table if row["step"] < step]
         missing = {earlier for earlier in self.due if earlier < step} - {row["step"] for row in self.table}
         if missing:
             raise UserError(
-                f"{self.output / PARTIAL}: lacks the evaluation of step {min(missing)}; delete the checkpoint in "
-                f"{self.output} to train the task from its start"
+                f"{self.output / PARTIAL}: the evaluation of step {min(missing)} is missing; delete the checkpoint "
+                f"in {self.output} to train the task from the start"
             )
         self.model.eval()
         rows = [self.evaluated(step, *task) for task in zip(self.tasks, self.examples, strict=True)]

@@ -40,7 +40,7 @@ def overview(suites: Mapping[str, Sequence[pd.DataFrame]], published: Mapping) -
 
 def read_summaries(paths: Sequence[Path]) -> list[pd.DataFrame]:
     """Summary tables of orders. Raises UserError that names a file that is not one, and says what to do."""
-    again = "delete it and give the snakemake command again"
+    again = "delete it and run the snakemake command again"
     tables = []
     for path in paths:
         try:

@@ -14,7 +14,7 @@ import pandas as pd
 from gorp.metrics.answers import comparable, exact_match
 
 KINDS = {  # in the order in which they are tried: an answer is of the first that fits
-    "right": "the target, but for case, punctuation and white space, as exact match has it",
+    "right": "the target, apart from case, punctuation and white space, as in exact match",
     "no target": "the target is no label of the task, so that no label is right (MNLI has rows labelled -)",
     "empty": "no text",
     "too long": "over twice as long as the longest label of all tasks, and over 20 characters: the model did not stop",

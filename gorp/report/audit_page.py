@@ -60,8 +60,8 @@ Labels of another task, the sign of forgetting: {{ foreign }}.</p>
 </table>
 {% endif %}
 <h2>Confusion matrices</h2>
-<p>Targets downwards, answers across; in brackets, answers that are no label of the task.
-Shades: part of the target's rows.</p>
+<p>Targets are rows, answers are columns; in brackets, answers that are no label of the task.
+Shades: share of the target's rows.</p>
 {{ svg | safe }}
 {% for kind, found in examples.items() %}
 <h2>Examples: {{ kind }}</h2>

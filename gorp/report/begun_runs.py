@@ -1,4 +1,4 @@
-"""What of a results folder was begun: its runs, and of a run the orders, methods and seeds."""
+"""What has been started in a results folder: its runs, and the orders, methods and seeds of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path

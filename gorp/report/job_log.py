@@ -1,4 +1,4 @@
-"""What the log of a job says of how it ended, or how far it is."""
+"""What a job's log says about its end or its progress."""
 
 import re
 from pathlib import Path

@@ -94,4 +94,4 @@ def disagreement(scores: Mapping[str, Any]) -> str:
 
 def damaged(path: Path, why: str) -> UserError:
     """The error for a file that the workflow is to make again."""
-    return UserError(f"{path}: damaged: {why}; delete it and give the snakemake command again")
+    return UserError(f"{path}: damaged: {why}; delete it and run the snakemake command again")

@@ -1,4 +1,4 @@
-"""How far a run is, read from its results folder alone, so also while a cluster works on it."""
+"""The progress of a run, read only from its results folder, so also while a cluster works on it."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ def read_config(paths: Sequence[Path], known: Known) -> dict[str, Any]:
 def status(config: Mapping[str, Any], results: Path, orders: Sequence[str] | None = None) -> pd.DataFrame:
     """One row a method, seed and stage of the orders (default: all of the config's): suite, ..., state, detail.
 
-    States: scored, trained (not yet scored), training, stopped (it may go on from a checkpoint), failed, damaged,
+    States: scored, trained (not yet scored), training, stopped (it may resume from a checkpoint), failed, damaged,
     pending. Raises UserError for an order that the config lacks.
     """
     known = [order for suite in orders_of(config).values() for order in suite]
@@ -111,7 +111,7 @@ def read_progress(file: Path) -> list[Any]:
     try:
         return [seen[key] for key in ("done", "total", "loss", "seconds_left", "seconds_each", "time")]
     except (KeyError, TypeError):
-        raise UserError(f"{file}: damaged; delete it and give the snakemake command again") from None
+        raise UserError(f"{file}: damaged; delete it and run the snakemake command again") from None
 
 
 def duration(seconds: float) -> str:

@@ -24,12 +24,12 @@ GOOD, ABSENT = "good", "absent"  # what a process found; anything else is what i
 class Checkpoint:
     """One file beside the stage under way, named by a digest of all that the training depends on.
 
-    So a checkpoint of other settings, data or code is never resumed; such files are removed. One that is damaged is
-    removed too, with a message, and the stage starts from its first step (see `gorp.train.saved_state`). SIGTERM and
+    So a checkpoint of other settings, data or code is never resumed; such files are removed. A damaged one is
+    dropped, with a message, and the stage starts from its first step (see `gorp.train.saved_state`). SIGTERM and
     SIGINT are answered after the step under way: its state is saved, and `Interrupted` raised.
 
-    Many processes save together, and go on in any number: process 0 writes, all read. They stop together too, after a
-    signal to any of them.
+    Many processes save together and can resume in any number: process 0 writes, all read. They also stop together,
+    after a signal to any of them.
 
     Args:
         folder: the folder of the stage to be.
@@ -51,7 +51,7 @@ class Checkpoint:
             for stale in (*folder.glob(f"{PREFIX}*"), *folder.glob(f".{PREFIX}*.tmp")):  # .tmp: killed while it saved
                 if stale != self.path:
                     stale.unlink()
-                    print(f"{stale}: of other settings, data or code, or cut off: removed", file=sys.stderr)
+                    print(f"{stale}: removed; it is incomplete, or of other settings, data or code", file=sys.stderr)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._stop)
         return self
@@ -73,7 +73,7 @@ class Checkpoint:
         if wrong := [text for text in everywhere if text not in (GOOD, ABSENT)]:
             if processes.rank() == 0:
                 self.path.unlink(missing_ok=True)
-                message = "the checkpoint is damaged and was removed, the stage starts from its first step"
+                message = "the damaged checkpoint was dropped; the stage starts from its first step"
                 print(f"{self.path}: {message}: {wrong[0]}", file=sys.stderr, flush=True)
             return []
         if state is None:
@@ -131,7 +131,7 @@ class Checkpoint:
 def check_fits(state: Any, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
     """Raises DamagedState unless a state is one of this training: before anything of it is used."""
     if not isinstance(state, dict) or state.keys() != {"losses", "rng", "trained", "optimizer"}:
-        raise DamagedState("it lacks a part of the state")
+        raise DamagedState("part of the state is missing")
     found, expected = described(state["trained"], state["optimizer"]), described(trained, optimizer.state_dict())
     for name in found.keys() | expected.keys():
         if found.get(name) != expected.get(name):

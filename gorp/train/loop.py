@@ -33,7 +33,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     watch: Callable[[int], None] | None = None,
 ) -> list[float]:
-    """Runs all epochs, or what is left since the checkpoint; returns each step's mean loss per answer token (nats).
+    """Runs all epochs, or what remains after the checkpoint; returns each step's mean loss per answer token (nats).
 
     `tasks` are those of the stage, for messages; `watch` is called with the number of each step done, and with 0
     before the first.

@@ -1,4 +1,4 @@
-"""What a training takes, before any weights are there: parameters by group, and bytes at the peak of a step.
+"""What a training needs, before any weights are loaded: parameters by group, and bytes at the peak of a step.
 
 The training's own code runs on fake tensors (`gorp.train.fake_tensors`) on a model built from its config: attaching,
 the method's optimizer, forward, backward and step. So a plan follows every change of the code, and holds for the
@@ -197,7 +197,7 @@ def as_table(plan: Plan) -> str:
     lines.append(f"  {'sum':<16}{sum(plan.between_steps.values()) / 1e6:>18,.1f}{plan.peak / 1e6:>18,.1f}")
     lines += [
         "",
-        "On top come Python and its libraries, about 500 MB, and what the memory allocator keeps of what was freed: on",
-        "Linux a fifth to two fifths, or little with MALLOC_MMAP_THRESHOLD_=65536 in the environment.",
+        "Python and its libraries add about 500 MB. The memory allocator keeps some of the freed memory: on Linux a",
+        "fifth to two fifths, or little with MALLOC_MMAP_THRESHOLD_=65536 in the environment.",
     ]
     return "\n".join(lines)

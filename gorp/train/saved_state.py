@@ -52,7 +52,7 @@ def read_state(path: Path, key: str) -> Any:
         raise DamagedState(f"it cannot be read: {error}") from None
     structure = metadata.get("structure", "")
     if metadata.get("sha256") != digest(metadata.get("key", ""), structure, tensors):
-        raise DamagedState("its content does not have the SHA-256 that was saved with it")
+        raise DamagedState("its content does not match the SHA-256 saved with it")
     if metadata.get("key") != key:
         raise DamagedState("it was saved by another training")
     return decode(json.loads(structure), tensors)

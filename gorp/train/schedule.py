@@ -1,6 +1,6 @@
 """The learning rate over the steps of a task: warm-up, then constant, linear or cosine.
 
-A function of the step alone, so that a training that goes on from a checkpoint needs no state of it.
+A function of the step alone, so that a training that resumes from a checkpoint needs no state of it.
 """
 
 import math

@@ -150,7 +150,7 @@ def write_trained(
     """Writes the stage of a finished training. Raises UserError if its parent has changed since the training began."""
     before = read_stage(parent) if parent is not None else None
     if before and before.digest != info["parent"]:
-        raise UserError(f"{parent}: it was trained again while this stage was; give the command once more")
+        raise UserError(f"{parent}: it was retrained while this stage was being trained; run the command again")
     base = adapted.model.get_base_model()
     lora, r, alpha = concatenated_lora(adapted, before, how.new_lora)
     names = [name.removesuffix(".lora_A") for name in adapted.lora if name.endswith(".lora_A")]
@@ -162,13 +162,13 @@ def write_trained(
 
 
 def zero_stage_3(path: Path, settings: TrainSettings, dtype: str) -> dict[str, Any] | None:
-    """How a DeepSpeed config wants the base model in pieces; None where it leaves it whole."""
+    """How a DeepSpeed config shards the base model; None if it does not."""
     zero = read_zero_config(path, settings, dtype, processes.size())
     stage, ignored = zero.get("stage", 0), without_effect(path)
     if stage in (1, 2) and processes.rank() == 0:
         print(f"{path}: stage {stage} trains as stage 0: optimizer state and gradients are small here", file=sys.stderr)
     if ignored and processes.rank() == 0:
-        print(f"{path}: ignored, the settings of the training hold: {', '.join(ignored)}", file=sys.stderr)
+        print(f"{path}: ignored, the settings of the training apply: {', '.join(ignored)}", file=sys.stderr)
     return zero if stage == 3 else None
 
 
@@ -180,7 +180,7 @@ def check_parent(parent: Stage | None, model: str, key: str, **expected: str) ->
     for name, value in expected.items():
         if parent.info[name] != value:
             raise UserError(
-                f"{parent.folder}: its {name} is {parent.info[name]!r}, not {value!r}: not a stage to go on from"
+                f"{parent.folder}: its {name} is {parent.info[name]!r}, not {value!r}: not a stage to continue from"
             )
 
 

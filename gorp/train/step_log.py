@@ -1,4 +1,4 @@
-"""What each step tells the CPU, without making a GPU wait for the answer."""
+"""What each step reports to the CPU, without making a GPU wait."""
 
 import math
 from collections import deque

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something the user can put right: the command line prints the message alone, without a traceback."""
+    """A mistake that the user can correct: the command line prints only the message, without a traceback."""
 
 
 def close_names(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or the next run, never meets a half-written one."""
+"""Writing files so that no reader, and no later run, ever sees a half-written one."""
 
 import contextlib
 import hashlib
@@ -14,7 +14,7 @@ from gorp.util.errors import UserError
 
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary name beside `path`; on success it takes the place of `path`, on failure it is removed."""
+    """Yields a temporary name beside `path`; on success it replaces `path`, on failure it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -1,4 +1,4 @@
-"""Progress for people: a bar on a terminal, plain lines now and then elsewhere."""
+"""Progress for people: a bar on a terminal, occasional plain lines elsewhere."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Going on after a power cut: Snakemake's lock on a folder, once nobody holds it any more.
+"""Resuming after a power cut: removes Snakemake's lock on a folder that nobody holds any more.
 
 Snakemake locks the files of a run by notes in `.snakemake/locks`, which a killed run leaves behind. Each run therefore
 leaves a note of its own process here. A lock is removed where every run that is noted is known to be dead, on this
@@ -51,12 +51,12 @@ def remove_stale_lock() -> str | None:
     for lock in locks:
         lock.unlink(missing_ok=True)
     forget(path for path, _ in notes)
-    return "The run before was killed: its lock is removed, and this run resumes where it stopped."
+    return "The previous run was killed: its lock was removed, and this run resumes where it stopped."
 
 
 def advice(holder: str) -> str:
     """What to do about a lock that may be held."""
-    return f"The folder is locked, maybe by {holder}. Once nothing works in it, call: snakemake --unlock"
+    return f"The folder is locked, possibly by {holder}. Once nothing is running in it, run: snakemake --unlock"
 
 
 def read_notes() -> Iterator[tuple[Path, dict]]:

@@ -1,4 +1,4 @@
-"""YAML files that users write, read strictly: a key that stands twice is refused, with its line."""
+"""YAML files that users write, read strictly: a key that appears twice is refused, with its line."""
 
 import json
 from collections.abc import Mapping
@@ -25,10 +25,11 @@ class StrictLoader(yaml.SafeLoader):
 
 
 class RepeatedKey(Exception):
-    """A key stands twice in one mapping."""
+    """A key appears twice in one mapping."""
 
     def __init__(self, key: Any, line: int | None, first: int | None):
-        super().__init__(f"the key {key!r} stands twice" + (f", first in line {first}" if first else "") + "; keep one")
+        before = f", first on line {first}" if first else ""
+        super().__init__(f"the key {key!r} appears twice{before}; keep one")
         self.line = line
 
 

@@ -79,6 +79,6 @@ def test_two_orders_through_the_profile_with_a_job_killed_half_way(cluster, proj
     assert any(re.fullmatch(r"TresPerJob=gres:gpu:1", item) for item in known), sorted(known)
     print(finished_jobs(cluster, "JobState"))
     assert finished_jobs(cluster, "JobState").count("FAILED") == 1
-    assert "going on after step" in (project / "results/test/logs/train/short/gorp/seed0/amazon.log").read_text()
+    assert "resumes after step" in (project / "results/test/logs/train/short/gorp/seed0/amazon.log").read_text()
     assert run(project, "results/abc/summary.csv", run="local").returncode == 0
     assert artifacts(project, "test") == artifacts(project, "local") != {}

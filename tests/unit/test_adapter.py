@@ -142,7 +142,7 @@ def test_damaged_and_missing_content_is_named(copied, name):
     where = re.escape(str(copied / name))
     for content in (whole[:-1], whole + b" ", b"", whole[:50] + bytes([whole[50] ^ 1]) + whole[51:]):
         (copied / name).write_bytes(content)
-        with pytest.raises(UserError, match=f"{where}: its SHA-256 is not the one in stage.json"):
+        with pytest.raises(UserError, match=f"{where}: its SHA-256 differs from the one in stage.json"):
             read_stage(copied)
     (copied / name).unlink()
     with pytest.raises(UserError, match=f"{where}: the file is missing"):
@@ -155,7 +155,7 @@ def test_damaged_and_missing_content_is_named(copied, name):
         ("{}", "not a stage of this project"),
         ("[1]", "not a stage of this project"),
         ('{"format": "other-2"}', "not a stage of this project"),
-        ('{"format": ', "not JSON: .*; delete it and give the snakemake command again"),
+        ('{"format": ', "not JSON: .*; delete it and run the snakemake command again"),
     ],
 )
 def test_a_foreign_stage_file_is_refused(copied, content, message):
@@ -166,10 +166,10 @@ def test_a_foreign_stage_file_is_refused(copied, content, message):
 
 def test_a_stage_without_hashes_or_file_is_refused(copied):
     (copied / INFO).write_text('{"format": "gorp-stage-1"}')
-    with pytest.raises(UserError, match=r"adapter_model\.safetensors: its SHA-256 is not the one"):
+    with pytest.raises(UserError, match=r"adapter_model\.safetensors: its SHA-256 differs"):
         read_stage(copied)
     (copied / INFO).unlink()
-    with pytest.raises(UserError, match=r"stage: no stage, or not a whole one: it has no stage\.json"):
+    with pytest.raises(UserError, match=r"stage: not a stage, or an incomplete one: it has no stage\.json"):
         read_stage(copied)
     with pytest.raises(UserError, match="nowhere: no such stage"):
         read_stage(copied.parent / "nowhere")

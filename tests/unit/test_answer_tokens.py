@@ -169,7 +169,8 @@ def test_training_and_prediction_read_the_same_prompts_and_answers(decoder, tmp_
     monkeypatch.setattr(gorp.predict.prediction, "Batch", reading)
     monkeypatch.setattr(gorp.predict.prediction, "likeliest", judging)
     trained, original = [], gorp.train.loop.collate
-    monkeypatch.setattr(gorp.train.loop, "collate", lambda examples, *rest: trained.extend(examples) or original(examples, *rest)
+    monkeypatch.setattr(
+        gorp.train.loop, "collate", lambda examples, *rest: trained.extend(examples) or original(examples, *rest)
     )
     train_stage(folder, file, tmp_path / "stage", "seqlora", micros["llama"].settings("seqlora"), 1, None)
     predict(folder, tmp_path / "stage", [file], tmp_path / "out", 512, 3, 10**6, label_likelihood=True)

@@ -35,8 +35,8 @@ def test_each_file_is_noted(made):
 @pytest.mark.parametrize(
     ("file", "damage", "message"),
     [
-        ("model.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1]), "its SHA-256 is not the one in"),
-        ("tokenizer.json", lambda content: content.replace(b"\n", b" ", 1), "its SHA-256 is not the one in"),
+        ("model.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1]), "its SHA-256 differs"),
+        ("tokenizer.json", lambda content: content.replace(b"\n", b" ", 1), "its SHA-256 differs from the one in"),
         ("config.json", None, "the file is missing"),
         (DIGESTS, lambda content: content[:-9], "not JSON"),
         (DIGESTS, lambda content: b"[]", "expected"),
@@ -51,7 +51,7 @@ def test_a_damaged_file_is_named_with_what_to_do(made, file, damage, message):
         load_base(str(made))
     text = str(caught.value)
     assert text.startswith(f"model: {made / file}: {message}")
-    assert f"make the model again: delete {made} and give the snakemake command again, or call gorp base" in text
+    assert f"to make the model again, delete {made} and run the snakemake command again, or run gorp base" in text
     if file != DIGESTS:
         assert text.endswith(f"gorp base --name tiny-t5 --output '{made}'")
 

@@ -71,7 +71,7 @@ def test_duplicate_task(root):
     again = root / "XX" / "moods"
     again.mkdir(parents=True)
     (again / "train.json").write_text("[]")
-    with pytest.raises(UserError, match=r"XX/moods: the task name moods also stands in .*SC/moods; rename one"):
+    with pytest.raises(UserError, match=r"XX/moods: the task name moods is also used in .*SC/moods; rename one"):
         find_tasks(root)
 
 
@@ -104,7 +104,7 @@ def test_a_wrong_header_is_one_error(root, rows, message, suffix):
 def test_braces_in_names_of_folders(root, folder):
     (root / folder).mkdir(parents=True)
     (root / folder / "train.json").write_text("[]")
-    with pytest.raises(UserError, match=r"'\{x\}' names no (group|task)"):
+    with pytest.raises(UserError, match=r"'\{x\}' is not a valid (group|task) name"):
         find_tasks(root)
 
 
@@ -155,7 +155,7 @@ def test_what_a_task_declares(root):
     [
         ([], "task.json: expected {"),
         ({"scores": "rougeL"}, "task.json: unknown key 'scores'; did you mean score?"),
-        ({"score": "bleu"}, "task.json: score: 'bleu' is none of exact_match, rouge1, rougeL"),
+        ({"score": "bleu"}, "task.json: score: 'bleu' is not one of exact_match, rouge1, rougeL"),
         ({"instruction": ""}, "task.json: instruction: expected a text"),
         ({"instruction": ["a", 1]}, "task.json: instruction: expected a text"),
     ],
@@ -169,7 +169,7 @@ def test_bad_declarations(root, declared, message):
 @pytest.mark.parametrize("name", ["a task", "only", "-x", "it's"])
 def test_names_that_no_path_or_command_could_hold(root, name):
     (root / "SC/moods").rename(root / "SC" / name)
-    with pytest.raises(UserError, match=f"'?{name}'?\"? names no task"):
+    with pytest.raises(UserError, match=f"'?{name}'?\"? is not a valid task name"):
         find_tasks(root)
 
 
@@ -213,7 +213,7 @@ def test_bad_labels(root, labels):
 def test_a_label_twice(root):
     task = find_tasks(root)["moods"]
     where = put(task, "labels", ["Good", "Bad", "Good"])
-    with pytest.raises(UserError, match=where + ": a label stands twice"):
+    with pytest.raises(UserError, match=where + ": a label appears twice"):
         read_labels(task)
 
 
@@ -266,7 +266,7 @@ def test_the_files_of_a_split(root):
     assert [task.file(split).name for split in ("train", "dev", "test")] == ["train.jsonl", "dev.csv", "test.json"]
     assert read_split(task, "train", LABELS) == read_split(task, "dev", LABELS) == ROWS
     (folder / "dev.jsonl").write_text(lines)
-    with pytest.raises(UserError, match=r"moods/dev\.jsonl: dev\.csv stands beside it; keep one file for a split"):
+    with pytest.raises(UserError, match=r"moods/dev\.jsonl: dev\.csv is there too; keep one file per split"):
         find_tasks(root)
 
 

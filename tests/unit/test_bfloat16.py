@@ -130,7 +130,7 @@ def test_a_written_stage_is_the_model_that_was_trained(family, train, task_rows,
 def test_a_stage_of_another_dtype_is_refused(micros, train, chain, tasks, tmp_path):
     family = micros["llama"]
     parent = chain(family, "gorp", 1)[-1]
-    with pytest.raises(UserError, match=r"moods: its dtype is 'float32', not 'bfloat16': not a stage to go on from"):
+    with pytest.raises(UserError, match=r"moods: its dtype is 'float32', not 'bfloat16': not a stage to continue from"):
         train(family, "topics", parent, dtype="bfloat16")
     with pytest.raises(UserError, match=r"moods: its dtype is 'float32', not 'bfloat16'"):
         predict(family.path, parent, [tasks["moods"]], tmp_path / "out.jsonl", 200, 5, 4, "bfloat16")

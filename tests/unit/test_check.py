@@ -136,7 +136,7 @@ def test_it_goes_on_after_errors_and_names_each(folder):
         ("test.json", 2),
     ]
     assert "row 2 has the label 'Bda', not one of labels.json; did you mean Bad?" in errors[0]["message"]
-    assert "at line 1, column 68; it breaks off in row 3, what follows is not checked" in errors[2]["message"]
+    assert "at line 1, column 68; it breaks off in row 3; the rest is not checked" in errors[2]["message"]
 
 
 def test_rows_with_bytes_that_are_not_utf8_are_named(folder):
@@ -311,7 +311,7 @@ def test_the_command(folder, micros, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--max-source-length", "9"], "--max-source-length: counts tokens; give the --model"),
+        (["--max-source-length", "9"], "--max-source-length counts tokens: also give --model"),
         (["--model", "./nowhere"], "model: ./nowhere: no such folder"),
         (["--model", "./nowhere", "--max-source-length", "0"], "--max-source-length: 0 is not at least 1"),
     ],

@@ -118,9 +118,9 @@ DAMAGE = {  # what to do with the file, given its key and another training's fil
     "garbage": (lambda file, *_: file.write_bytes(b"\x80\x02garbage" * 99), "it cannot be read"),
     "empty": (lambda file, *_: file.write_bytes(b""), "it cannot be read"),
     "truncated": (lambda file, *_: file.write_bytes(file.read_bytes()[:-1]), "it cannot be read"),
-    "a flipped bit": (lambda file, *_: file.write_bytes(flipped(file.read_bytes())), "does not have the SHA-256"),
+    "a flipped bit": (lambda file, *_: file.write_bytes(flipped(file.read_bytes())), "does not match the SHA-256"),
     "swapped": (lambda file, _, other: shutil.copy(other, file), "it was saved by another training"),
-    "a part missing": (changed(lambda state: state.pop("rng")), "it lacks a part"),
+    "a part missing": (changed(lambda state: state.pop("rng")), "part of the state is missing"),
     "a tensor missing": (changed(lambda state: state["trained"].popitem()), "absent, expected torch.float32 ["),
     "another shape": (changed(reshape), "torch.float32 [1, "),
     "another optimizer": (changed(lambda state: state["optimizer"]["param_groups"].pop()), "the optimizer: "),
@@ -153,9 +153,7 @@ def test_a_damaged_checkpoint_is_dropped_with_a_message(micros, tasks, tmp_path,
         damage(file, keys[-1], other)
         train_stage(family.path, tasks["moods"], file.parent, "gorp", settings, 3, None)
         error = capfd.readouterr().err
-        assert f"{file}: the checkpoint is damaged and was removed, the stage starts from its first step: " in error, (
-            what
-        )
+        assert f"{file}: the damaged checkpoint was dropped; the stage starts from its first step: " in error, what
         assert message in error, what
         assert "resumes after" not in error, what
         assert content(file.parent) == content(tmp_path / "whole"), what

@@ -86,7 +86,7 @@ def test_each_command_names_the_file_and_what_it_lacks(files, micros, tmp_path, 
     last, count = ("amazon", 4) if rendered else ("agnews", 5)
     error = capsys.readouterr().err
     assert f"{damaged}{message.format(last=last, left=count - 1, all=count)}" in error
-    assert f"delete the file and give the snakemake command again, or make it again by {made_by}\n" in error
+    assert f"delete the file and run the snakemake command again, or make it again with {made_by}\n" in error
     assert error.count("\n") == 1
     assert not output.exists()
 
@@ -99,7 +99,7 @@ def test_predictions_without_a_whole_task(files, tmp_path, capsys):
     assert main(command) == 0
     output.unlink()
     assert main([*command, "agnews"]) == 1
-    assert f"{predicted}: no prediction rows for: agnews; delete the file and give" in capsys.readouterr().err
+    assert f"{predicted}: no prediction rows for: agnews; delete the file and run" in capsys.readouterr().err
     assert not output.exists()
 
 
@@ -108,6 +108,6 @@ def test_rows_from_elsewhere_need_no_number(micros, tasks, tmp_path):
     row = render({"label": "Good", "sentence": "Fine."}, 0, "own", "SC", "How?\n", ["Good", "Bad"])
     write_jsonl(file, [row, {**row, "id": 0}, {**row, "id": "x"}])
     train_stage(family.path, file, tmp_path / "stage", "gorp", family.settings(), 3, None)
-    with pytest.raises(UserError, match=r"own\.jsonl: row 2 has no 'source': not a file that gorp preprocess made"):
+    with pytest.raises(UserError, match=r"own\.jsonl: row 2 has no 'source': not a file from gorp preprocess"):
         write_jsonl(file, [row, {"task": "own"}])
         read_complete(file, "gorp preprocess", ("source",))

@@ -118,7 +118,7 @@ def test_going_on_gives_the_same_table(micros, tasks, tmp_path, monkeypatch):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not partial.exists()
     (tmp_path / "lost" / PARTIAL).unlink()
-    with pytest.raises(UserError, match=r"lost/\.evaluations\.jsonl: lacks the evaluation of step 0; delete the check"):
+    with pytest.raises(UserError, match=r"lost/\.evaluations\.jsonl: the evaluation of step 0 is missing; delete"):
         train_stage(*common, tmp_path / "lost", "gorp", settings, 3, None, evaluation=evaluation)
     other = Evaluation([tasks["moods"]], every=2, rows=2)  # another table: from the start
     train_stage(*common, tmp_path / "lost", "gorp", settings, 3, None, evaluation=other)

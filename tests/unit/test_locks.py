@@ -30,7 +30,7 @@ def note(**changes):
 
 def test_of_a_dead_run_it_goes_with_the_note(locked):
     path = note(started=1.0)  # another process has its number now
-    assert "was killed: its lock is removed" in remove_stale_lock()
+    assert "was killed: its lock was removed" in remove_stale_lock()
     assert not locked.exists() and not path.exists()
 
 

@@ -56,7 +56,7 @@ def test_it_is_what_one_task_trained(family, chain):
 def test_damage_is_named_and_an_older_stage_loads(micros, train, name):
     folder = train(micros["t5"])
     (folder / name).write_bytes((folder / name).read_bytes() + b" ")
-    with pytest.raises(UserError, match=f"{folder / name}: its SHA-256 is not the one in stage.json"):
+    with pytest.raises(UserError, match=f"{folder / name}: its SHA-256 differs from the one in stage.json"):
         read_stage(folder)
     (folder / name).unlink()
     with pytest.raises(UserError, match=f"{folder / name}: the file is missing"):

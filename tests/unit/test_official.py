@@ -88,13 +88,13 @@ def test_edited_or_absent_files_are_not_rendered(fetched, capsys, name):
     assert f"gorp fetch --task {unit}\n" in error
     file.unlink()
     assert preprocess("official")[0] == 1
-    assert f"{file}: not fetched yet; bring it with: gorp fetch --task amazon instructions\n" in capsys.readouterr().err
+    assert f"{file}: not fetched yet; run: gorp fetch --task amazon instructions\n" in capsys.readouterr().err
     assert not rows.exists()
 
 
 def test_a_task_that_was_not_fetched_and_one_that_is_none(fetched, capsys):
     assert preprocess("official", "yelp")[0] == 1
-    assert "yelp/dev.json: not fetched yet; bring it with: gorp fetch --task yelp" in capsys.readouterr().err
+    assert "yelp/dev.json: not fetched yet; run: gorp fetch --task yelp" in capsys.readouterr().err
     assert preprocess("official", "yelpp")[0] == 1
     assert "no task 'yelpp' in results/official; did you mean yelp?" in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ def orders(suites=DEFAULT, own=None, tasks="abc"):
 
 
 def test_one_name_in_two_suites_is_refused():
-    with pytest.raises(UserError, match="orders: two stands in two suites, standard and mine; give one another name"):
+    with pytest.raises(UserError, match="orders: two is in two suites, standard and mine; rename one"):
         kept({**DEFAULT, "mine": {"two": ["c"]}})
 
 
@@ -49,7 +49,7 @@ def test_an_order_whose_tasks_are_missing_is_left_aside_and_refused_when_asked_f
     found = orders(tasks="ab")
     assert found.wanted == {"standard": ["one", "two"]}
     assert found["one"] == ["a", "b"]
-    assert found.warning() == "Left aside: three; the benchmark data has no task 'c'; known are: a, b"
+    assert found.warning() == "Skipped: three; the benchmark data has no task 'c'; known are: a, b"
     assert "three" in found
     with pytest.raises(UserError, match="orders: three: the benchmark data has no task 'c'; known are: a, b"):
         found["three"]
@@ -67,6 +67,6 @@ def test_of_many_missing_tasks_a_few_are_named():
         orders({"s": {"o": list("abcde")}}, tasks="x")
 
 
-def test_a_task_stands_once_in_an_order():
-    with pytest.raises(UserError, match="orders: one: the task 'a' stands twice"):
+def test_a_task_appears_once_in_an_order():
+    with pytest.raises(UserError, match="orders: one: the task 'a' appears twice"):
         orders({"s": {"one": ["a", "b", "a"]}})

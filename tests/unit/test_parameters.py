@@ -132,11 +132,11 @@ def test_a_state_of_other_parameters_is_refused(projection):
     saved = stepped(zip("ab", new((4, 3), (5, 6)), strict=True), **options).state_dict()
     bases = {"a": orthonormal(4, 1)} if projection == "std" else {}
     for names, shapes, message in (
-        ("ac", ((4, 3), (5, 6)), "the state of b stands where c is; make the optimizer of the same parameters"),
-        ("ba", ((4, 3), (5, 6)), "the state of a stands where b is"),
-        ("a", ((4, 3),), "the state is that of 2 parameters, not of 1"),
-        ("ab", ((4, 3), (5, 7)), r"b: the state is that of a shape \[5, 6\], not of \[5, 7\]"),
-        ("ab", ((3, 4), (5, 6)), r"a: the state is that of a shape \[4, 3\], not of \[3, 4\]"),
+        ("ac", ((4, 3), (5, 6)), "the state has b where the optimizer has c; create the optimizer with"),
+        ("ba", ((4, 3), (5, 6)), "the state has a where the optimizer has b"),
+        ("a", ((4, 3),), "the state has 2 parameters, the optimizer 1"),
+        ("ab", ((4, 3), (5, 7)), r"b: the state has shape \[5, 6\], the parameter \[5, 7\]"),
+        ("ab", ((3, 4), (5, 6)), r"a: the state has shape \[4, 3\], the parameter \[3, 4\]"),
     ):
         other = GorpAdamW(zip(names, new(*shapes), strict=True), **options)
         before = copy.deepcopy(other.state_dict())

@@ -77,7 +77,7 @@ def test_a_damaged_file_is_named_with_what_to_do(run, tmp_path, capsys, file, ch
     assert main(command) == 1
     error = capsys.readouterr().err
     assert f"{stages / file}: {message}" in error
-    assert error.endswith("; delete it and give the snakemake command again\n")
+    assert error.endswith("; delete it and run the snakemake command again\n")
     assert error.count("\n") == 1
     assert not (tmp_path / "o").exists()
 
@@ -106,5 +106,5 @@ def test_a_damaged_summary_is_named_by_the_table_of_all_orders(run, tmp_path, ca
         assert main(summarize) == 1, message
         error = capsys.readouterr().err
         assert f"{file}: {message}" in error
-        assert error.endswith("; delete it and give the snakemake command again\n")
+        assert error.endswith("; delete it and run the snakemake command again\n")
     assert not (tmp_path / "summary.csv").exists()

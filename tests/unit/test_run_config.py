@@ -83,10 +83,10 @@ def test_text_in_files_is_a_number_too():
     ("changes", "message"),
     [
         ({"seeds": [1.0]}, "seeds: number 1: expected a whole number at least 0, got 1.0"),
-        ({"seeds": "0,1"}, "seeds: number 1: expected a whole number at least 0, got '0,1'; a list is written [0, 1]"),
+        ({"seeds": "0,1"}, "seeds: number 1: expected a whole number at least 0, got '0,1'; write a list as [0, 1]"),
         ({"seeds": []}, "seeds: expected a list, got nothing"),
         ({"seeds": None}, "seeds: expected a list, got null"),
-        ({"methods": ["gorp", "gorp"]}, "methods: 'gorp' stands twice"),
+        ({"methods": ["gorp", "gorp"]}, "methods: 'gorp' appears twice"),
         (
             {"methods": "gorp seqlora"},
             "methods: number 1: expected a name of letters, digits, _ and -, or a Python file, got 'gorp seq",
@@ -100,7 +100,7 @@ def test_text_in_files_is_a_number_too():
         ({"run": "b\u00e4r"}, "run: expected a name of letters"),
         (
             {"model": "m{y}"},
-            "model: expected a folder or hub id without { and }, which Snakemake takes for wildcards, got",
+            "model: expected a folder or hub id without { and }, which Snakemake reads as wildcards, got",
         ),
         ({"benchmark": "d{y}"}, "benchmark: expected bundled, official or a folder without { and }"),
         ({"official_source": "d{y}"}, "official_source: expected a folder or address without { and }"),
@@ -134,7 +134,7 @@ def test_text_in_files_is_a_number_too():
         ({"variants": {"x": {"method": "gorp", "rnk": 2}}}, "variants.x.rnk: no such key; did you mean rank?"),
         (
             {"overrides": [{"training": {}}]},
-            "overrides: number 1: expected training, and a suite, task or stage that it",
+            "overrides: number 1: expected training, and the suite, task or stage that it",
         ),
         (
             {"overrides": {"stage": "(", "training": {"rank": 1}}},
@@ -179,7 +179,7 @@ def test_neither_torch_nor_pandas_is_loaded():
 
 
 def test_what_a_file_without_config_yaml_lacks():
-    with pytest.raises(UserError, match=r"model: missing; lay the file over config\.yaml"):
+    with pytest.raises(UserError, match=r"model: missing; put the file over config\.yaml"):
         checked_config({"run": "x"}, SCHEMA)
     assert checked_config({"seeds": "3"}, SCHEMA, whole=False)["seeds"] == [3]
     training = {"epochs": 1}

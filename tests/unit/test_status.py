@@ -207,10 +207,10 @@ def test_the_run(shown, tmp_path, capsys):
     write_stage(results / "real", "t/gorp/seed0/x")
     write_log(results / "real", "train", "s/new/seed7/a/b", LINE, age=5)
     out = shown()
-    assert out.startswith("run real; others, by --run NAME: r\n")
+    assert out.startswith("run real; others, with --run NAME: r\n")
     assert re.search(r"^s +new +7 +a/b +trained ", out, re.MULTILINE)
-    assert "1 stages of no order in the config, such as t/gorp/seed0/x: name theirs by --configfile" in out
-    assert shown("--run", "r").startswith("run r; others, by --run NAME: real\n")
+    assert "1 stages belong to no order of the config, such as t/gorp/seed0/x: add --configfile" in out
+    assert shown("--run", "r").startswith("run r; others, with --run NAME: real\n")
     assert shown("--configfile", "config.yaml").startswith("run r; ")
     assert main(["status", "--run", "rael", "--results", str(results)]) == 1
     assert "--run: no run 'rael' in" in (error := capsys.readouterr().err) and "did you mean real?" in error

@@ -59,7 +59,7 @@ def test_a_sentencepiece_model_alone_gives_its_own_tokens(layout, task_rows):
     [
         ({}, r"the folder has none: tokenizer\.json, tokenizer\.model, spiece\.model, "),
         ({"config.json": b'{"model_type": "gpt2"}'}, r"the folder has none: tokenizer\.json, "),
-        ({"tokenizer.json": b"{"}, r"tokenizer\.json cannot be read; is it whole\?"),
+        ({"tokenizer.json": b"{"}, r"tokenizer\.json cannot be read; is it complete\?"),
         ({"tokenizer.model": b"nothing of the kind"}, r"tokenizer\.model is no SentencePiece model"),
     ],
 )

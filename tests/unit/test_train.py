@@ -219,7 +219,7 @@ def test_a_parent_trained_again_in_the_meantime_is_refused(micros, train, tasks,
         return fit(*arguments)
 
     monkeypatch.setattr(gorp.train.stage, "fit", fit_slowly)
-    with pytest.raises(UserError, match="was trained again while this stage was"):
+    with pytest.raises(UserError, match="was retrained while this stage was"):
         train_stage(family.path, tasks["topics"], tmp_path / "child", "gorp", family.settings(), 7, parent)
     assert not (tmp_path / "child" / INFO).exists()
 

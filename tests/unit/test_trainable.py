@@ -69,7 +69,7 @@ def test_settings_that_do_not_fit_the_matrices_are_refused(llama, message):
 def test_a_weight_that_two_modules_share_is_not_trained(micros, tmp_path):
     layers = read_layers("tiny-llama", tmp_path)
     assert layers.tied == {"lm_head": "model.embed_tokens"}
-    message = "lora_modules: lm_head shares its weight with model.embed_tokens, which would be trained unasked"
+    message = "lora_modules: lm_head shares its weight with model.embed_tokens, which would be trained too"
     with pytest.raises(UserError, match=message):
         check(layers, "gorp", {"lora_modules": ".*q_proj|lm_head"})
     base = micros["llama"].load()
@@ -94,7 +94,7 @@ REFUSED = {
     "generates no text": {"model_type": "vit", "num_hidden_layers": 1},
     "takes no position_ids": {"model_type": "bloom", "n_layer": 1, "hidden_size": 16, "n_head": 2},
     "its weights are quantized": {"model_type": "llama", "quantization_config": {"quant_method": "gptq", "bits": 4}},
-    "comes with code of its own": {"model_type": "own", "auto_map": {"AutoConfig": "code.OwnConfig"}},
+    "comes with its own code": {"model_type": "own", "auto_map": {"AutoConfig": "code.OwnConfig"}},
 }
 
 

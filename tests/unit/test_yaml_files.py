@@ -1,4 +1,4 @@
-"""A key that stands twice is refused with its line, wherever it is read."""
+"""A key that appears twice is refused with its line, wherever it is read."""
 
 from pathlib import Path
 
@@ -28,10 +28,10 @@ def test_what_is_shipped_has_no_key_twice(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "line 5: the key 'c' stands twice, first in line 3; keep one"),
-        ("a: 1\n'a': 2\n", "line 2: the key 'a' stands twice, first in line 1; keep one"),
-        ("a: [{x: 1,\n     x: 2}]\n", "line 2: the key 'x' stands twice, first in line 1; keep one"),
-        ('{"a": {"b": 1,\n\t"b": 2}}', "the key 'b' stands twice; keep one"),
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "line 5: the key 'c' appears twice, first on line 3; keep one"),
+        ("a: 1\n'a': 2\n", "line 2: the key 'a' appears twice, first on line 1; keep one"),
+        ("a: [{x: 1,\n     x: 2}]\n", "line 2: the key 'x' appears twice, first on line 1; keep one"),
+        ('{"a": {"b": 1,\n\t"b": 2}}', "the key 'b' appears twice; keep one"),
         ("a:\n\tb: 1\n", r"line 2: not YAML: found character '\t' that cannot start any token"),
         ("a: [\nb: 1\n", "line 3: not YAML: expected ',' or ']'"),
         ("a: *b\n", "line 1: not YAML: found undefined alias 'b'"),
@@ -71,5 +71,5 @@ READERS = [lambda path: read_preset(path, settings_of), read_published, lambda p
 def test_each_reader_is_strict(tmp_path, read):
     path = tmp_path / "own.yaml"
     path.write_text("run: a\nmodel: b\nrun: c\n")
-    with pytest.raises(UserError, match=r"own\.yaml: line 3: the key 'run' stands twice, first in line 1"):
+    with pytest.raises(UserError, match=r"own\.yaml: line 3: the key 'run' appears twice, first on line 1"):
         read(path)

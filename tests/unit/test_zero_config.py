@@ -90,7 +90,7 @@ def test_published_configs_are_accepted_and_what_is_ignored_is_told(tmp_path, ca
     assert without_effect(tmp_path / "config.json") == names
     zero_stage_3(tmp_path / "config.json", SETTINGS, dtype)
     told = capsys.readouterr().err
-    assert f"{tmp_path / 'config.json'}: ignored, the settings of the training hold: {', '.join(names)}\n" in told
+    assert f"{tmp_path / 'config.json'}: ignored, the settings of the training apply: {', '.join(names)}\n" in told
     assert ("stage 2 trains as stage 0" in told) == (stage == 2)
 
 
@@ -125,12 +125,12 @@ def test_what_agrees_is_accepted_when_it_is_said(tmp_path):
         ({"bfloat16": {"enabled": "true"}}, "bfloat16: enabled: true is refused: dtype, float32, decides"),
         ({"train_batch_size": 32}, "train_batch_size: 32 contradicts 64, the setting batch_size"),
         ({"train_micro_batch_size_per_gpu": 4}, "train_micro_batch_size_per_gpu: 4 contradicts 8"),
-        ({"gradient_accumulation_steps": 8}, "gradient_accumulation_steps: 8 contradicts 4, what .* 2 processes make"),
+        ({"gradient_accumulation_steps": 8}, "gradient_accumulation_steps: 8 contradicts 4, from .* 2 processes"),
         ({"fp16": {"enabled": True}}, "fp16: enabled: true is refused"),
         ({"bf16": {"enabled": True}}, "bf16: enabled: true is refused: dtype, float32, decides"),
-        ({"zero_optimisation": {}}, "zero_optimisation: not a key .* did you mean zero_optimization"),
+        ({"zero_optimisation": {}}, "zero_optimisation: not known .* did you mean zero_optimization"),
         ({"zero_optimization": {"stage": 4}}, "zero_optimization: stage: 4 is not 0, 1, 2 or 3"),
-        ({"zero_optimization": {"stage": 3, "zero_quantized_weights": True}}, "zero_quantized_weights: not a key"),
+        ({"zero_optimization": {"stage": 3, "zero_quantized_weights": True}}, "zero_quantized_weights: not known"),
         ({"zero_optimization": {"stage": 3, "offload_param": {"device": "nvme"}}}, "offload_param: expected"),
         ({"zero_optimization": 3}, "zero_optimization: expected a JSON object"),
         ([1], "expected a JSON object"),

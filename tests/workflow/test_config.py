@@ -1,4 +1,4 @@
-"""A user's config files and values over config.yaml: their orders, their types, a key that stands twice."""
+"""A user's config files and values over config.yaml: their orders, their types, a key that appears twice."""
 
 import re
 
@@ -34,11 +34,11 @@ def test_orders_of_ones_own_are_all_that_the_summary_asks_for(project, tmp_path)
     (folder / "own.yaml").write_text(OWN)
     done = run(folder, "-n", "--configfile", "own.yaml")
     assert done.returncode == 0, done.stdout
-    assert [text for text in planned(done.stdout) if "Train" in text] == ["Train amazon by gorp, seed 0"]
+    assert [text for text in planned(done.stdout) if "Train" in text] == ["Train amazon with gorp, seed 0"]
     assert jobs(done.stdout)["aggregate"] == jobs(done.stdout)["summarize"] == 1
     lost = "the benchmark data has no task 'dbpedia'; known are: amazon, agnews, yahoo"
-    assert done.stdout.count("Left aside: ") == 1
-    assert f"Left aside: lost; {lost}" in done.stdout
+    assert done.stdout.count("Skipped: ") == 1
+    assert f"Skipped: lost; {lost}" in done.stdout
     for order in ("lost", "order1"):
         done = run(folder, "-n", f"results/{order}/summary.csv", "--configfile", "own.yaml")
         assert done.returncode != 0
@@ -46,7 +46,7 @@ def test_orders_of_ones_own_are_all_that_the_summary_asks_for(project, tmp_path)
     (folder / "own.yaml").write_text(OWN + "seeds: [1]\nrun: again\n")
     done = run(folder, "-n", "results/one/summary.csv", "--configfile", "own.yaml")
     assert done.returncode != 0
-    assert "config: own.yaml: line 9: the key 'run' stands twice, first in line 1; keep one" in done.stdout
+    assert "config: own.yaml: line 9: the key 'run' appears twice, first on line 1; keep one" in done.stdout
     assert "Traceback" not in done.stdout
 
 
@@ -65,9 +65,9 @@ use rule * from gorp
     )
     done = run(tmp_path, "-n", "results/ab/summary.csv")
     assert done.returncode == 0, done.stdout
-    assert "Train amazon by gorp, seed 7" in planned(done.stdout)
+    assert "Train amazon with gorp, seed 7" in planned(done.stdout)
     with (tmp_path / "outer.yaml").open("a") as file:
         file.write("other: 2\n")
     done = run(tmp_path, "-n", "results/ab/summary.csv")
     assert "config: outer.yaml: line " in done.stdout
-    assert "the key 'other' stands twice" in done.stdout
+    assert "the key 'other' appears twice" in done.stdout

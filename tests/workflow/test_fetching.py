@@ -125,7 +125,7 @@ def test_what_cannot_be_fetched_stops_the_run_and_the_next_goes_on(checkout):
 def test_offline_each_data_set_says_what_is_missing(checkout):
     done = call(checkout, *ROWS, source="")
     assert done.returncode != 0
-    assert "gorp fetch: error: no way to http://127.0.0.1:9/0: " in done.stdout
+    assert "gorp fetch: error: cannot reach http://127.0.0.1:9/0: " in done.stdout
     assert "\n  agnews: dev.json, labels.json, test.json, train.json\n" in done.stdout
     assert "\n  instructions: instruction_config.json\n" in done.stdout
     assert "git clone http://127.0.0.1:9 O-LoRA" in done.stdout

@@ -51,8 +51,8 @@ def test_the_same_command_goes_on_after_a_kill_of_all_processes(slow):
     assert list((slow / ".snakemake/locks").glob("*.lock")), "the lock was left behind"
     done = run(slow, TARGET)
     assert done.returncode == 0, done.stdout
-    assert "The run before was killed: its lock is removed" in done.stdout
-    assert "going on after step" in (slow / "results/test/logs/train/short/gorp/seed0/amazon.log").read_text()
+    assert "The previous run was killed: its lock was removed" in done.stdout
+    assert "resumes after step" in (slow / "results/test/logs/train/short/gorp/seed0/amazon.log").read_text()
     whole = run(slow, TARGET.replace("/test/", "/whole/"), run="whole")
     assert whole.returncode == 0, whole.stdout
     assert artifact(slow / "results/test") == artifact(slow / "results/whole")
@@ -69,5 +69,5 @@ def test_a_lock_that_is_held_stays(slow):
     left = run(slow, TARGET)
     os.killpg(process.pid, signal.SIGKILL)
     assert held.returncode != 0 and left.returncode != 0
-    assert "lock" in held.stdout and "its lock is removed" not in held.stdout
-    assert "a job that a stopped run left behind. Once nothing works in it, call: snakemake --unlock" in left.stdout
+    assert "lock" in held.stdout and "its lock was removed" not in held.stdout
+    assert "a job that a stopped run left behind. Once nothing is running in it, run: snakemake --unlock" in left.stdout

@@ -14,7 +14,7 @@ SEEN = ("amazon", "amazon/agnews", "amazon/agnews/yahoo")
 
 
 def train(*stages):
-    return [f"Train {stage} by gorp, seed 0" for stage in stages]
+    return [f"Train {stage} with gorp, seed 0" for stage in stages]
 
 
 def predict(*stages):
@@ -24,7 +24,7 @@ def predict(*stages):
 
 def only(*pairs):
     """Predictions of one task by a stage."""
-    return [f"Predict {task} alone by {stage}, gorp, seed 0" for task, stage in pairs]
+    return [f"Predict only {task} by {stage}, gorp, seed 0" for task, stage in pairs]
 
 
 def base(*tasks):
@@ -44,7 +44,7 @@ def scores(predictions):
             named.append(f"Score zero-shot/{words[1]}")
         else:
             stage = f"stages/short/gorp/seed0/{words[words.index('by') + 1]}"
-            named.append(f"Score {stage}" if "tasks seen" in text else f"Score {stage}/only/{words[1]}")
+            named.append(f"Score {stage}" if "tasks seen" in text else f"Score {stage}/only/{words[2]}")
     return named
 
 
@@ -290,7 +290,7 @@ def test_the_launcher_and_deepspeed(copied, deepspeed, resources):
 def test_learning_curves(copied):
     """Each stage is trained once more for them, beside the finished ones, which stay as they are."""
     on = {"learning_curves": {"every": 2, "rows": 5}}
-    again = [f"Train {stage} by gorp, seed 0, once more, and evaluate it as it goes" for stage in SEEN]
+    again = [f"Train {stage} with gorp, seed 0, again and evaluate it on the way" for stage in SEEN]
     renders = [text for task in ("amazon", "agnews", "yahoo") for text in render(task, "dev")]
     end = ["Draw the learning curves of abc", "Show abc/learning.svg of the run"]
     assert plan(copied, "results/abc/learning.svg", **on) == sorted([*again, *renders, *end])

@@ -27,7 +27,7 @@ PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"][
         ),
         (
             {"orders": {"s": {"o": ["amazon"]}, "t": {"o": ["yahoo"]}}},
-            "config: orders: o stands in two suites, s and t",
+            "config: orders: o is in two suites, s and t",
         ),
         ({"model": "./nowhere"}, "config: model: ./nowhere: no such folder"),
         ({"benchmark": "nowhere"}, "config: benchmark: nowhere: no such folder"),
@@ -118,12 +118,12 @@ def test_two_processes_a_job(finished, tmp_path):
     assert (folder / place / "predictions.jsonl").read_text() == (finished / place / "predictions.jsonl").read_text()
 
 
-def test_the_rule_graph_of_the_readme():
+def test_the_rule_graph_of_the_documents():
     drawn = run(REPOSITORY, "--rulegraph", "mermaid-js").stdout
     names = dict(re.findall(r"(id\d+)\[(\w+)\]", drawn))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", drawn)}
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("```mermaid")[2].partition("```")[0]
-    assert set(re.findall(r"(\w+) --> (\w+)", readme)) == {(a, b) for a, b in edges if b != "all"} != set()
+    page = (REPOSITORY / "docs/workflow.md").read_text(encoding="utf-8").partition("```mermaid")[2].partition("```")[0]
+    assert set(re.findall(r"(\w+) --> (\w+)", page)) == {(a, b) for a, b in edges if b != "all"} != set()
 
 
 def test_all_six_orders_share_their_first_stages():

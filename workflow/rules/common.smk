@@ -91,7 +91,7 @@ def check_config():
 for key, value in (workflow.resource_settings.default_resources or {}).items():
     if "FILL-IN" in str(getattr(value, "raw", value)):
         raise WorkflowError(
-            f"{key}: not filled in; put your own into workflow/profiles/slurm/config.yaml, or call Snakemake with "
+            f"{key}: not filled in; put your own into workflow/profiles/slurm/config.yaml, or run Snakemake with "
             f"--default-resources slurm_partition=NAME slurm_account=NAME"
         )
 

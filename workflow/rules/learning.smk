@@ -26,7 +26,7 @@ use rule train as train_evaluated with:
         ],
         code=lambda w: step_code("evaluate", method_of(w)),
     message:
-        "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}, once more, and evaluate it as it goes"
+        "Train {wildcards.stage} with {wildcards.method}, seed {wildcards.seed}, again and evaluate it on the way"
 
 
 rule curves:

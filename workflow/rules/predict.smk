@@ -62,7 +62,7 @@ use rule predict as predict_only with:
     benchmark:
         f"{RUN}/benchmarks/predict/{{suite}}/{{method}}/seed{{seed}}/{{stage}}/only/{{task}}.tsv"
     message:
-        "Predict {wildcards.task} alone by {wildcards.stage}, {wildcards.method}, seed {wildcards.seed}"
+        "Predict only {wildcards.task} by {wildcards.stage}, {wildcards.method}, seed {wildcards.seed}"
 
 
 use rule predict as predict_zero_shot with:

@@ -59,7 +59,7 @@ rule train:
         method=lambda w: TRAININGS.variant(w.method)[0],
         code=lambda w: step_code("train", method_of(w)),
     message:
-        "Train {wildcards.stage} by {wildcards.method}, seed {wildcards.seed}"
+        "Train {wildcards.stage} with {wildcards.method}, seed {wildcards.seed}"
     shell:
         "{resources.launcher} train --model {resources.model:q} --dtype {params.dtype} --data {input.data:q} {params.parent:q} {params.earlier:q} --method {resources.method:q}"
         " --seed {wildcards.seed} --set {params.settings:q} {params.evaluation:q} --threads {threads}"

@@ -1,4 +1,4 @@
-"""Fetching the official benchmark: in parallel, and each data set takes its names when all its files are sure."""
+"""Fetching the official benchmark: in parallel; a data set's files get their names once all of them are verified."""
 
 import contextlib
 import fcntl
@@ -39,7 +39,7 @@ def fetch(names: Sequence[str], place: str, output: Path) -> tuple[int, int]:
 
     `place` is a folder, an address, or "" for the public repository at the pinned commit. Returns how many files were
     brought, and how many were there. Raises UserError for an unknown name, and where files could not be brought;
-    whole data sets stay, and of the others what was brought, so that the same call goes on from there.
+    whole data sets are kept, and what was fetched of the others, so that the same call resumes from there.
     """
     manifest = read_manifest()
     pinned = manifest.units()
@@ -81,7 +81,7 @@ def lacking(name: str, manifest: Manifest, output: Path) -> Unit:
         if file.is_file() and blob_id(file) == blob:
             continue
         if file.is_file():
-            print(f"{file}: not the official file; fetching it anew", file=sys.stderr)
+            print(f"{file}: not the official file; fetching it again", file=sys.stderr)
         first = next(other for other, same in files.items() if same == blob)
         found[file] = Blob(blob, manifest.source_paths(first), output / UNDER_WAY / name / blob)
     return Unit(name, found)
@@ -146,7 +146,7 @@ def no_way(units: Sequence[Unit], source: Source, reason: object) -> str:
     lines = [
         f"  {unit.name}: {', '.join(sorted(file.name for file in unit.lacking))}" for unit in units if unit.lacking
     ]
-    return "\n".join([f"no way to {source.place}: {reason}", "Missing are:", *lines, how_to_bring()])
+    return "\n".join([f"cannot reach {source.place}: {reason}", "Missing are:", *lines, how_to_bring()])
 
 
 def some_failed(failures: Sequence[UserError], source: Source) -> str:
@@ -154,5 +154,5 @@ def some_failed(failures: Sequence[UserError], source: Source) -> str:
     lines = sorted(str(failure) for failure in failures)
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     vain = not source.remote or any(isinstance(failure, Absent) for failure in failures)
-    advice = how_to_bring() if vain else "What was brought is kept; the same command goes on from there."
+    advice = how_to_bring() if vain else "What was fetched is kept; the same command resumes from there."
     return "\n".join([f"{len(lines)} files could not be fetched:", *lines[:SHOWN], *more, advice])

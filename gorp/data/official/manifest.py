@@ -72,11 +72,11 @@ def check_fetched(task: Task) -> None:
         for place, blob in units[unit].items():
             file = OFFICIAL / place
             if not file.is_file():
-                raise UserError(f"{file}: not fetched yet; bring it with: gorp fetch --task {task.name} {INSTRUCTIONS}")
+                raise UserError(f"{file}: not fetched yet; run: gorp fetch --task {task.name} {INSTRUCTIONS}")
             if (found := blob_id(file)) != blob:
                 raise UserError(
                     f"{file}: not the official file: its git blob id is {found}, expected {blob};"
-                    f" bring it anew with: gorp fetch --task {unit}"
+                    f" fetch it again with: gorp fetch --task {unit}"
                 )
 
 
@@ -95,6 +95,6 @@ def how_to_bring() -> str:
     return (
         "Where there is a network:\n"
         f"  git clone {manifest.repository} O-LoRA && git -C O-LoRA checkout {manifest.commit}\n"
-        "then bring the folder here and name it: official_source: path/to/O-LoRA in the config of the workflow,"
-        " or gorp fetch --source path/to/O-LoRA; the address of a mirror does as well."
+        "then copy the folder here and name it: official_source: path/to/O-LoRA in the config of the workflow,"
+        " or gorp fetch --source path/to/O-LoRA; the address of a mirror works as well."
     )

@@ -1,4 +1,4 @@
-"""Bringing one file of known content from a folder or over HTTP: resumed, tried again, and refused if it is another."""
+"""Fetches one file of known content from a folder or over HTTP: resumes, retries, and refuses a different file."""
 
 import http.client
 import shutil
@@ -83,7 +83,7 @@ class Source:
 
 
 def bring(blob: Blob, source: Source) -> None:
-    """Makes `blob.part` whole and sure to have the id; what it holds already is gone on from, where the server can.
+    """Makes `blob.part` whole and sure to have the id; it resumes from what is already there, if the server can.
 
     Raises Absent if the source lacks the file, UserError if all tries fail or another file is there, Unreachable if
     the server was never reached, Stopped. What was brought by then stays in the part unless it is known to be wrong.
@@ -126,7 +126,7 @@ def download(blob: Blob, source: Source) -> None:
         if error.code != 416:
             raise UserError(f"{error.url}: the server says {error.code} {error.reason}") from None
         blob.part.unlink()  # there is nothing after what we have, and yet it is not the file
-        raise TryAgain("what an earlier run left was no beginning of it") from None
+        raise TryAgain("what an earlier run left was not the beginning of this file") from None
     with response:
         goes_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         if response.status != 200 and not goes_on:

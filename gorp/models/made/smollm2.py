@@ -24,7 +24,7 @@ def weights_file() -> Path:
     package = importlib.util.find_spec(PACKAGE)
     file = Path(package.origin).with_name(WEIGHTS) if package and package.origin else None
     if file is None or not file.is_file():
-        raise UserError(f"smollm2-135m: its weights come with a package that is not installed; call: {INSTALL}")
+        raise UserError(f"smollm2-135m: its weights come with a package that is not installed; run: {INSTALL}")
     return file
 
 

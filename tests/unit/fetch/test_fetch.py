@@ -43,7 +43,7 @@ def test_a_damaged_or_removed_file_alone_comes_anew(server, files, output, capsy
     assert fetch([], server.url, output) == (2, 7)
     assert named(output) == expected(files)
     assert paths(server) == ["CL_Benchmark/NLI/CB/dev.json", TRAIN]
-    assert "amazon/train.json: not the official file; fetching it anew" in capsys.readouterr().err
+    assert "amazon/train.json: not the official file; fetching it again" in capsys.readouterr().err
 
 
 def test_files_come_in_parallel(server, files, output):
@@ -83,7 +83,7 @@ def test_offline_says_at_once_what_is_missing_and_how_to_bring_it(pinned, output
         fetch(["amazon", "instructions"], "", output)
     assert time.monotonic() - start < 2
     assert len(calls) <= 4, "no second try"
-    assert "no way to https://raw.githubusercontent.com/someone/Data/c0ffee: " in str(caught.value)
+    assert "cannot reach https://raw.githubusercontent.com/someone/Data/c0ffee: " in str(caught.value)
     assert text in str(caught.value)
     assert "amazon: dev.json, labels.json, test.json, train.json\n" in str(caught.value)
     assert "instructions: instruction_config.json\n" in str(caught.value)

@@ -17,7 +17,8 @@ from gorp.data.official.fetch import fetch
 def run_alone(server, output, *, timeout=30):
     """`gorp fetch` in a process of its own, on the manifest of the test."""
     code = (
-        "import sys; from gorp.data.official import manifest, transfer; from pathlib import Path; from gorp.cli import main\n"
+        "import sys; from gorp.data.official import manifest, transfer\n"
+        "from pathlib import Path; from gorp.cli import main\n"
         f"manifest.MANIFEST = Path({str(manifest.MANIFEST)!r}); transfer.TIMEOUT = {timeout}\n"
         f"sys.exit(main(['fetch', '--source', {server.url!r}, '--output', {str(output)!r}]))"
     )
@@ -35,7 +36,7 @@ def test_killed_half_way_it_goes_on(server, files, pinned, output, number):
     assert process.returncode != 0
     assert "Traceback" not in errors
     if number == signal.SIGINT:
-        assert "gorp fetch: error: stopped; what was brought is kept" in errors
+        assert "gorp fetch: error: stopped; what was fetched is kept" in errors
     assert named(output).items() <= expected(files, "instruction").items(), "no data set was whole"
     there = {path for path, blob in pinned.items() if (len(parts(output).get(blob, b"")) == len(files[path]))}
     server.asked.clear()
@@ -51,7 +52,7 @@ def test_ctrl_c_does_not_wait_for_a_slow_server(server, output):
     assert server.begun.wait(20)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=15)
-    assert "stopped; what was brought is kept" in errors
+    assert "stopped; what was fetched is kept" in errors
     assert TRAIN.partition("/")[2] not in named(output)
 
 
@@ -78,6 +79,6 @@ def test_two_at_once_share_the_work(server, files, output, capfd):
     assert "waiting for another fetch of CB" in second.stderr.readline()
     go_on.set()
     outputs = [process.communicate(timeout=20)[0] for process in (first, second)]
-    assert outputs == [f"{output}: 9 files fetched, 0 were there\n", f"{output}: 0 files fetched, 9 were there\n"]
+    assert outputs == [f"{output}: 9 files fetched, 0 already there\n", f"{output}: 0 files fetched, 9 already there\n"]
     assert named(output) == expected(files)
     assert len(paths(server)) == len(set(paths(server)))
