@@ -38,8 +38,8 @@ from gorp.data.tasks import benchmark_root, find_tasks
 from gorp.data.tokens import answer_ids, tokenize
 from gorp.methods.registry import method_settings
 from gorp.models.loading import load_base
-from gorp.predict.decoding import Batch, label_log_likelihoods
-from gorp.predict.prediction import load_stage
+from gorp.prediction.decoding import Batch, label_log_likelihoods
+from gorp.prediction.predict import load_stage
 from gorp.train.stage import train_stage
 from gorp.util.files import write_jsonl
 

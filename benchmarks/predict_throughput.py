@@ -1,4 +1,4 @@
-"""Rows predicted a second: `gorp.predict.prediction.generate` beside a plain loop of `model.generate` over fixed
+"""Rows predicted a second: `gorp.prediction.predict.generate` beside a plain loop of `model.generate` over fixed
 batches.
 
     python benchmarks/predict_throughput.py [--data path/to/CL_Benchmark] [--smollm2 | --model FOLDER [--stage FOLDER]]
@@ -33,7 +33,7 @@ from gorp.data.tokens import tokenize
 from gorp.models.loading import load_base
 from gorp.models.made.embedded import make_embedded
 from gorp.models.made.smollm2 import make_smollm2
-from gorp.predict.prediction import generate, load_stage
+from gorp.prediction.predict import generate, load_stage
 
 LIMIT, NEW = 512, 50  # tokens of a prompt, and of an answer at most: what the embedded default takes
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     check_output(args.output)
     prepare_torch(args.threads)
-    from gorp.predict.prediction import predict
+    from gorp.prediction.predict import predict
 
     predict(
         args.model,

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     make_method(args.method, settings).check(find_layers(read_architecture(args.model)))
     evaluation = None
     if args.evaluate_every:
-        from gorp.predict.during_training import Evaluation
+        from gorp.prediction.during_training import Evaluation
 
         evaluation = Evaluation(args.dev, args.evaluate_every, args.evaluate_rows)
     train_stage(

@@ -9,7 +9,9 @@ COMMANDS = {  # the module of the command by step
     **{step: f"gorp.commands.{step}" for step in ("curves", "summarize")},
     "evaluate": "gorp.commands.train",  # a training with evaluations
 }
-NOT_RUN = {"train": ("gorp.predict.during_training",)}  # modules that a step's command imports for another step alone
+NOT_RUN = {
+    "train": ("gorp.prediction.during_training",)
+}  # modules that a step's command imports for another step alone
 
 
 def step_code(step: str, method: str | None = None) -> str:

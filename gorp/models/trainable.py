@@ -145,7 +145,13 @@ def find_layers_apart(model: str, file: Path) -> Layers | None:
     """`find_or_refuse` in another process, so that torch does not stay in the memory of this one; None if it fails."""
     path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from gorp.models.trainable import tell; tell(*sys.argv[1:])", model, str(file)],
+        [
+            sys.executable,
+            "-c",
+            "import sys; from gorp.models.trainable import tell; tell(*sys.argv[1:])",
+            model,
+            str(file),
+        ],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -56,7 +56,7 @@ def train_stage(
     Started by a launcher, many processes share each step's rows (see `gorp.parallel.processes`) and the first writes
     the stage: the same to rounding, dropout aside. `deepspeed` is a config file by which the frozen base model is
     sharded (see `gorp.parallel.zero3`), which changes rounding alone too. `evaluation` (a
-    `gorp.predict.during_training.Evaluation`) scores the model on dev rows as it trains, which changes nothing else.
+    `gorp.prediction.during_training.Evaluation`) scores the model on dev rows as it trains, which changes nothing else.
     """
     if parent is not None and output.resolve() == parent.resolve():
         raise UserError(f"{output}: the output is the parent stage, which it would overwrite; choose another folder")

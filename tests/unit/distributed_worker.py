@@ -19,8 +19,8 @@ from gorp.methods.registry import make_method, method_settings
 from gorp.models.loading import load_base
 from gorp.optim import projection
 from gorp.parallel import processes
-from gorp.predict.during_training import Evaluation
-from gorp.predict.prediction import predict
+from gorp.prediction.during_training import Evaluation
+from gorp.prediction.predict import predict
 from gorp.train.checkpoint import Checkpoint
 from gorp.train.loop import fit
 from gorp.train.stage import train_stage

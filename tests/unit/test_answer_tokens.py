@@ -7,14 +7,14 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-import gorp.predict.prediction
+import gorp.prediction.predict
 from gorp.data.prompts import PROMPT_END, render
 from gorp.data.shots import drop_shots, without_first_shot
 from gorp.data.tokenizers import load_tokenizer
 from gorp.data.tokens import answer_ids, tokenize
 from gorp.models.loading import load_base
-from gorp.predict.decoding import Batch, label_log_likelihoods
-from gorp.predict.prediction import predict
+from gorp.prediction.decoding import Batch, label_log_likelihoods
+from gorp.prediction.predict import predict
 from gorp.train.stage import train_stage
 from gorp.util.files import read_jsonl, write_jsonl
 
@@ -156,7 +156,7 @@ def test_training_and_prediction_read_the_same_prompts_and_answers(decoder, tmp_
     """What reaches the model, each way."""
     folder, rows, file = decoder
     prompts, likelihoods = [], []
-    batch, chosen = gorp.predict.prediction.Batch, gorp.predict.prediction.likeliest
+    batch, chosen = gorp.prediction.predict.Batch, gorp.prediction.predict.likeliest
 
     def reading(model, sources, pad):
         prompts.extend(map(tuple, sources))
@@ -166,8 +166,8 @@ def test_training_and_prediction_read_the_same_prompts_and_answers(decoder, tmp_
         likelihoods.append(labels)
         return chosen(batch, labels)
 
-    monkeypatch.setattr(gorp.predict.prediction, "Batch", reading)
-    monkeypatch.setattr(gorp.predict.prediction, "likeliest", judging)
+    monkeypatch.setattr(gorp.prediction.predict, "Batch", reading)
+    monkeypatch.setattr(gorp.prediction.predict, "likeliest", judging)
     trained, original = [], gorp.train.loop.collate
     monkeypatch.setattr(
         gorp.train.loop, "collate", lambda examples, *rest: trained.extend(examples) or original(examples, *rest)

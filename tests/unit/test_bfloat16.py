@@ -12,7 +12,7 @@ from gorp.methods.registry import make_method
 from gorp.models.adapters import CURRENT, PREVIOUS, attach
 from gorp.models.loading import autocast, load_base
 from gorp.models.stage import read_stage
-from gorp.predict.prediction import predict
+from gorp.prediction.predict import predict
 from gorp.train.loop import fit
 from gorp.util.errors import UserError
 from gorp.util.files import read_jsonl

@@ -6,8 +6,8 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from gorp.data.tokens import tokenize
 from gorp.models.loading import autocast, load_base
-from gorp.predict.decoding import Batch, greedy, label_log_likelihoods, likeliest, shared_length, tolerance
-from gorp.predict.prediction import answer, generate
+from gorp.prediction.decoding import Batch, greedy, label_log_likelihoods, likeliest, shared_length, tolerance
+from gorp.prediction.predict import answer, generate
 
 LABELS = ["Good", "Bad", "Sea life", "A"]
 

@@ -20,8 +20,8 @@ from gorp.data.batches import share
 from gorp.data.tokens import Example
 from gorp.methods.registry import method_settings
 from gorp.models.stage import read_stage
-from gorp.predict.during_training import TABLE, Evaluation
-from gorp.predict.prediction import predict
+from gorp.prediction.during_training import TABLE, Evaluation
+from gorp.prediction.predict import predict
 from gorp.train.checkpoint import PREFIX, Checkpoint
 from gorp.train.stage import train_stage
 from gorp.util.errors import Interrupted

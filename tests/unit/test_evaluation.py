@@ -14,8 +14,8 @@ from gorp.data.tokens import tokenize
 from gorp.metrics.answers import score_predictions
 from gorp.models.loading import load_base
 from gorp.models.loss import summed_loss
-from gorp.predict.during_training import PARTIAL, TABLE, Evaluation, chosen, evaluation_steps
-from gorp.predict.prediction import load_stage, predict
+from gorp.prediction.during_training import PARTIAL, TABLE, Evaluation, chosen, evaluation_steps
+from gorp.prediction.predict import load_stage, predict
 from gorp.train.checkpoint import Checkpoint
 from gorp.train.stage import train_stage
 from gorp.util.errors import Interrupted, UserError

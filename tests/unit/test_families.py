@@ -33,7 +33,7 @@ from gorp.methods.registry import method_settings
 from gorp.models.families import FAMILIES, choose_modules
 from gorp.models.loading import autocast, load_base
 from gorp.models.stage import read_stage
-from gorp.predict.prediction import generate, load_stage
+from gorp.prediction.predict import generate, load_stage
 from gorp.train.stage import train_stage
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"

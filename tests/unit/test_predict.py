@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-import gorp.predict.prediction
+import gorp.prediction.predict
 from gorp.models.loading import load_base
-from gorp.predict.decoding import Batch
-from gorp.predict.prediction import batches, generate, load_stage, predict
+from gorp.prediction.decoding import Batch
+from gorp.prediction.predict import batches, generate, load_stage, predict
 from gorp.util.errors import UserError
 from gorp.util.files import read_jsonl, write_jsonl
 
@@ -164,7 +164,7 @@ def test_foreign_stages_are_refused(micros, tasks, chain, tmp_path):
 
 
 def test_a_failure_leaves_no_output(micros, tasks, tmp_path, monkeypatch):
-    monkeypatch.setattr(gorp.predict.prediction, "generate", lambda *_args: [{"prediction": "only one"}])
+    monkeypatch.setattr(gorp.prediction.predict, "generate", lambda *_args: [{"prediction": "only one"}])
     with pytest.raises(ValueError):
         predict(micros["t5"].path, None, [tasks["moods"]], tmp_path / "x", 200, 4, 4)
     assert list(tmp_path.iterdir()) == []

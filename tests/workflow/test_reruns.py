@@ -236,15 +236,20 @@ def test_the_size_of_batches(copied):
 @pytest.mark.parametrize(
     ("module", "old", "new", "expected"),
     [
-        ("metrics", "100.0 * exact_match", "99.0 * exact_match", sorted([*scores(EVERY_PREDICTION), *all_of("abc")])),
-        ("report", '"AA": metrics', '"A": metrics', all_of("abc")),
-        ("page", "#f2f5f8", "#ffffff", all_of("abc")),
-        ("predict", "text.strip()", "text.lstrip()", all_of("abc", *EVERY_PREDICTION)),
-        ("decode", "ROUNDING = 512", "ROUNDING = 256", all_of("abc", *EVERY_PREDICTION)),
-        ("train", "len(row.source))", "-len(row.source))", None),
+        (
+            "metrics/answers",
+            "100.0 * exact_match",
+            "99.0 * exact_match",
+            sorted([*scores(EVERY_PREDICTION), *all_of("abc")]),
+        ),
+        ("report/order_tables", '"AA": continual', '"A": continual', all_of("abc")),
+        ("report/order_page", "#f2f5f8", "#ffffff", all_of("abc")),
+        ("prediction/predict", "text.strip()", "text.lstrip()", all_of("abc", *EVERY_PREDICTION)),
+        ("prediction/decoding", "ROUNDING = 512", "ROUNDING = 256", all_of("abc", *EVERY_PREDICTION)),
+        ("data/batches", "len(row.source))", "-len(row.source))", None),
         ("methods/gorp", "new_lora = True", "new_lora = False", None),
-        ("methods/seqlora", "new_lora = False", "new_lora = True", []),
-        ("embedded", "0.07", "0.08", []),  # the base model is a folder here
+        ("methods/seqlora", "(Method):", "(Method):\n    new_lora = True\n", []),
+        ("models/made/embedded", "0.07", "0.08", []),  # the base model is a folder here
         ("commands/predict", "greedily", "Greedily", []),
     ],
 )
@@ -256,7 +261,8 @@ def test_a_changed_line_of_code(copied, module, old, new, expected):
 
 
 @pytest.mark.parametrize(
-    ("module", "old", "new"), [("audit", "ALIKE = 0.8", "ALIKE = 0.7"), ("audit_page", "EXAMPLES = 8", "EXAMPLES = 9")]
+    ("module", "old", "new"),
+    [("report/answer_audit", "ALIKE = 0.8", "ALIKE = 0.7"), ("report/audit_page", "EXAMPLES = 8", "EXAMPLES = 9")],
 )
 def test_the_code_of_the_audit(copied, module, old, new):
     edit(copied / f"code/gorp/{module}.py", old, new)
@@ -267,7 +273,7 @@ def test_the_code_of_the_audit(copied, module, old, new):
 def test_comments_and_docstrings(copied):
     for path in (copied / "code/gorp").rglob("*.py"):
         path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
-    edit(copied / "code/gorp/train.py", '"""The training loop', '"""A training loop')
+    edit(copied / "code/gorp/train/loop.py", '"""The training loop', '"""A training loop')
     assert plan(copied) == []
 
 

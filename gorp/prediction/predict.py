@@ -13,7 +13,7 @@ from gorp.data.tokens import answer_ids, tokenize
 from gorp.models.loading import autocast, load_base
 from gorp.models.stage import check_base, read_stage
 from gorp.parallel import processes
-from gorp.predict.decoding import Batch, greedy, likeliest
+from gorp.prediction.decoding import Batch, greedy, likeliest
 from gorp.util.errors import UserError
 from gorp.util.files import write_jsonl
 from gorp.util.progress import Progress
@@ -89,7 +89,7 @@ def generate(
     differs from batch to batch, might decide between two tokens is done again alone: the answers do not depend on
     `batch_tokens`. In bf16 they may, where two tokens are nearly equal.
     `label_likelihood` adds "likeliest_label", that of the row's labels with the largest log-likelihood (see
-    `gorp.predict.decoding.label_log_likelihoods`); rows without labels (generation tasks) get none.
+    `gorp.prediction.decoding.label_log_likelihoods`); rows without labels (generation tasks) get none.
     The batches are dealt out to the processes, and are the same for any number of them: so are the answers. Unless they
     are `shared`, each process does them all. `quiet` shows no progress.
     """

@@ -26,7 +26,7 @@ from gorp.models.adapters import Adapted
 from gorp.models.loading import autocast
 from gorp.models.loss import summed_loss
 from gorp.parallel import processes
-from gorp.predict.prediction import generate
+from gorp.prediction.predict import generate
 from gorp.util.errors import UserError, require
 from gorp.util.files import read_jsonl, replacing, sha256, write_jsonl
 
