@@ -95,7 +95,10 @@ def range_of(limits: Mapping[str, Any]) -> str:
 
 
 def schema_of(field: dataclasses.Field) -> dict[str, Any]:
-    """The JSON schema of a setting; no type where its values are listed."""
+    """The JSON schema of a setting; no type where its values are listed. Raises UserError for a type that is none."""
+    if field.type not in TYPES:
+        names = ", ".join(kind.__name__ for kind in TYPES)
+        raise UserError(f"{field.name}: a setting is of type {names}, not {field.type}")
     limits = {key: list(value) if key == "enum" else value for key, value in field.metadata.items()}
     return limits if "enum" in limits else {"type": TYPES[field.type], **limits}
 
@@ -111,7 +114,7 @@ def training_schema(kinds: Kinds) -> dict[str, dict[str, Any]]:
         for field in dataclasses.fields(kind):
             schema = schema_of(field)
             if field.name not in shared:
-                schema["description"] = f"{method}: {schema['description']}"
+                schema["description"] = f"{method}: {schema.get('description', '')}"
             if {**found.get(field.name, schema), "description": ""} != {**schema, "description": ""}:
                 raise UserError(f"{field.name}: the method {method} takes it for another setting; give it another name")
             found.setdefault(field.name, schema)
