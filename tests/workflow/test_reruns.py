@@ -334,3 +334,27 @@ def test_final_evaluation_predicts_less(copied):
     """Each stage its own task, the next one, and the last stage all: what is there already is not run again."""
     found = plan(copied, evaluate="final")
     assert found == all_of("abc", *only(("amazon", "amazon"), ("agnews", "amazon/agnews")))
+
+
+def test_a_method_of_ones_own_from_the_page(copied):
+    """The worked example of docs/methods.md, as it stands there: it runs, and its code alone runs it again."""
+    page = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
+    example = page.partition("```python\n")[2].partition("```")[0]
+    (copied / "replay.py").write_text(example)
+    methods, stage = {"methods": ["gorp", "replay.py"]}, "results/test/stages/short/replay/seed0/amazon/agnews"
+    done = run(copied, f"{stage}/stage.json", code=copied / "code", **methods)
+    assert done.returncode == 0, done.stdout
+    info = json.loads((copied / stage / "stage.json").read_text())
+    assert (info["method"], info["settings"]["replay_rows"]) == ("replay", 20)
+    assert info["rows"] == 20 + len((copied / "results/test/data/agnews/train.jsonl").read_text().splitlines())
+    target, train = f"{stage}/stage.json", [f"Train {name} with replay, seed 0" for name in SEEN[:2]]
+    assert plan(copied, target, **methods) == []
+    edit(copied / "replay.py", "Rows of each earlier task that", "Rows that")
+    edit(copied / "code/gorp/methods/gorp.py", "new_lora = True", "new_lora = False")
+    assert plan(copied, target, **methods) == []
+    edit(copied / "replay.py", "random.Random(0)", "random.Random(1)")
+    assert plan(copied, target, **methods) == train
+    changed = {"methods": ["replay-5"], "variants": {"replay-5": {"method": "replay.py", "replay_rows": 5}}}
+    assert plan(copied, target.replace("/replay/", "/replay-5/"), **changed) == [
+        text.replace("with replay", "with replay-5") for text in train
+    ]
