@@ -346,7 +346,7 @@ def test_a_method_of_ones_own_from_the_page(copied):
     assert done.returncode == 0, done.stdout
     info = json.loads((copied / stage / "stage.json").read_text())
     assert (info["method"], info["settings"]["replay_rows"]) == ("replay", 20)
-    assert info["rows"] == 20 + len((copied / "results/test/data/agnews/train.jsonl").read_text().splitlines())
+    assert info["rows"] == 8 + 8, "all of a task that has fewer than 20"
     target, train = f"{stage}/stage.json", [f"Train {name} with replay, seed 0" for name in SEEN[:2]]
     assert plan(copied, target, **methods) == []
     edit(copied / "replay.py", "Rows of each earlier task that", "Rows that")
