@@ -1,4 +1,4 @@
-"""All rows of a split as prompts: which instruction, which examples, which rows more than once.
+"""All rows of a split as prompts: which instruction, which shots, which rows more than once.
 
     rows = render_split(benchmark_root("bundled"), task, "train", Prompts(shots=2))
 
@@ -83,12 +83,12 @@ def render_split(root: Path, task: Task, split: str, prompts: Prompts) -> Iterat
     labels = read_labels(task)
     instructions = read_instructions(root, task, prompts.instruction)
     rows = read_split(task, split, labels)
-    examples = Examples(read_split(task, "train", labels), task, prompts.shots) if prompts.shots else None
+    pool = Shots(read_split(task, "train", labels), task, prompts.shots) if prompts.shots else None
     if split == "train":
         rows = repeated(rows, prompts.min_rows, random.Random(f"{prompts.seed}:{task.name}"))
     for number, row in enumerate(rows):
         rng = random.Random(f"{prompts.seed}:{task.name}:{split}:{number}")
-        shots = examples.drawn(row, rng) if examples else ()
+        shots = pool.drawn(row, rng) if pool else ()
         instruction = rng.choice(instructions)
         names = (prompts.task_name, prompts.dataset_name)
         rendered = render(row, number, task.name, task.group, instruction, labels, shots, *names)
@@ -101,8 +101,8 @@ def repeated(rows: Sequence[dict], least: int, rng: random.Random) -> list[dict]
     return [*rows] * times + [rows[i] for i in sorted(rng.sample(range(len(rows)), left))]
 
 
-class Examples:
-    """Train rows to be shown as examples, `count` before each row."""
+class Shots:
+    """Train rows to be shown, with their answers, `count` before each row."""
 
     def __init__(self, train: Sequence[dict], task: Task, count: int):
         self.rows = [row for row in train if row["label"] != NO_LABEL]

@@ -1,4 +1,4 @@
-"""Examples that a prompt shows, and which of them it loses where it is too long."""
+"""Shots, the examples that a prompt shows, and which of them it loses where it is too long."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ JUNCTION = 8  # tokens by which a part of a prompt may differ from the same text
 
 
 def drop_shots(rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", limit: int) -> list[dict]:
-    """The rows; one over `limit` tokens without the first of its examples, and so on until it fits or has none left.
+    """The rows; one over `limit` tokens without the first of its shots, and so on until it fits or has none left.
 
-    An example goes as a whole: half a one would show a wrong form. How many rows lost examples is said on stderr.
+    A shot goes as a whole: half a one would show a wrong form. How many rows lost shots is said on stderr.
     Parts of prompts, each tokenised once, tell how long a prompt is but for a few tokens; one that is so near to the
     limit is tokenised as it is.
     """
@@ -46,7 +46,7 @@ def drop_shots(rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", limit
 
 
 def without_first_shot(row: dict) -> dict:
-    """A rendered row without the first of its examples; the spans move with the text."""
+    """A rendered row without the first of its shots; the spans move with the text."""
     (start, end), *others = row["shots_at"]
     moved = [[a - (end - start), b - (end - start)] for a, b in (row["sentence_at"], *others)]
     source = row["source"][:start] + row["source"][end:]
@@ -54,7 +54,7 @@ def without_first_shot(row: dict) -> dict:
 
 
 def parts(row: dict) -> list[str]:
-    """A source cut into what stands before its examples, each of them, and the rest."""
+    """A prompt cut into what stands before its shots, each of them, and the rest."""
     cuts = [0, *(start for start, _ in row["shots_at"]), row["shots_at"][-1][1], len(row["source"])]
     return [row["source"][start:end] for start, end in pairwise(cuts)]
 

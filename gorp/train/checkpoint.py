@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gorp.parallel import processes
 from gorp.train.saved_state import DamagedState, read_state, save_state
-from gorp.train.step_log import Reports
+from gorp.train.step_log import StepLog
 from gorp.util.errors import Interrupted
 
 PREFIX = ".checkpoint-"
@@ -98,29 +98,29 @@ class Checkpoint:
             return None, str(error)
         return state, GOOD
 
-    def wishes(self) -> tuple[bool, bool]:
-        """Whether this process wishes to stop, and to save."""
+    def requests(self) -> tuple[bool, bool]:
+        """Whether this process is to stop, and to save."""
         stop = self.signal is not None
         return stop, stop or time.monotonic() - self._saved >= 60 * self.minutes
 
-    def step_done(self, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, reports: Reports) -> None:
+    def step_done(self, trained: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, step_log: StepLog) -> None:
         """Saves the state if it is time to. Raises Interrupted after a signal.
 
-        Many processes go by the wishes that they have told each other, so that all do the same.
+        Many processes go by the requests that they have told each other, so that all do the same.
         """
-        stop, save = self.wishes() if processes.size() == 1 else (reports.stop, reports.save)
+        stop, save = self.requests() if processes.size() == 1 else (step_log.stop, step_log.save)
         if not save:
             return
         state = {
-            "losses": reports.finish(),
+            "losses": step_log.finish(),
             "rng": processes.gather(generators()),
             "trained": {name: parameter.detach() for name, parameter in trained.items()},
             "optimizer": optimizer.state_dict(),
         }
         if processes.rank() == 0:
             save_state(self.path, state, self.key)
-        self._saved, reports.save = time.monotonic(), False
-        if stop or reports.stop:
+        self._saved, step_log.save = time.monotonic(), False
+        if stop or step_log.stop:
             raise Interrupted(self.signal or signal.SIGTERM, len(state["losses"]))
 
     def remove(self) -> None:

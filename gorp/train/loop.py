@@ -17,7 +17,7 @@ from gorp.optim.clipping import clip_
 from gorp.parallel import processes
 from gorp.train.checkpoint import Checkpoint
 from gorp.train.schedule import factor, set_rates
-from gorp.train.step_log import Reports
+from gorp.train.step_log import StepLog
 from gorp.util.errors import UserError
 from gorp.util.progress import PROGRESS, Progress
 
@@ -50,7 +50,7 @@ def fit(
     if losses and processes.rank() == 0:
         print(f"train {'/'.join(tasks)}: resumes after step {len(losses)}", file=sys.stderr, flush=True)
     start_alike(adapted.trained, len(losses))
-    reports = Reports(losses, adapted.trained, lag=1 if device.type == "cuda" else 0)
+    step_log = StepLog(losses, adapted.trained, lag=1 if device.type == "cuda" else 0)
     file = checkpoint.path.with_name(PROGRESS) if checkpoint else None
     if watch and not losses:
         watch(0)
@@ -62,19 +62,19 @@ def fit(
             rows = [examples[i] for i in batch]
             loss = backward(method, adapted, optimizer, rows, tokenizer, settings.micro_batch_size)
             gradients = method.gradients(adapted, optimizer)
-            wishes = torch.tensor(checkpoint.wishes() if checkpoint else (0, 0), dtype=torch.float32, device=device)
-            processes.sum_([*gradients.values(), loss, wishes])
+            requests = torch.tensor(checkpoint.requests() if checkpoint else (0, 0), dtype=torch.float32, device=device)
+            processes.sum_([*gradients.values(), loss, requests])
             method.change_gradients(adapted, gradients)
-            reports.add(loss, clip_(gradients, settings.max_grad_norm, step), wishes)
+            step_log.add(loss, clip_(gradients, settings.max_grad_norm, step), requests)
             optimizer.step()
             optimizer.zero_grad()
             if watch:
                 watch(step)
             if checkpoint:
-                checkpoint.step_done(adapted.trained, optimizer, reports)
-            shown = f"{reports.losses[-1]:.4f}" if reports.losses else ""
+                checkpoint.step_done(adapted.trained, optimizer, step_log)
+            shown = f"{step_log.losses[-1]:.4f}" if step_log.losses else ""
             progress.advance(loss=shown, lr=f"{rates[0] * scale:.2e}")
-    return reports.finish()
+    return step_log.finish()
 
 
 def seed_dropout() -> None:

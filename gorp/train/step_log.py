@@ -10,8 +10,8 @@ from torch import Tensor
 from gorp.optim.clipping import check_finite
 
 
-class Reports:
-    """Losses, norms and wishes of the steps; read at once on a CPU, one step later from a GPU.
+class StepLog:
+    """Losses, norms and requests of the steps; read at once on a CPU, one step later from a GPU.
 
     By then a GPU has long been given its next step, so that it never stands still for the reading.
 
@@ -23,16 +23,16 @@ class Reports:
 
     def __init__(self, losses: Sequence[float], trained: Mapping[str, Tensor], lag: int):
         self.losses = list(losses)
-        self.stop = self.save = False  # whether a process wishes to
+        self.stop = self.save = False  # whether a process asked to
         self.trained, self.lag = trained, lag
         self._waiting: deque[tuple[Tensor, torch.cuda.Event | None]] = deque()
 
-    def add(self, loss: Tensor, norm: Tensor, wishes: Tensor) -> None:
-        """Takes a step's loss and norm, scalars, and the wishes [stop, save], above 0 where any process has them.
+    def add(self, loss: Tensor, norm: Tensor, requests: Tensor) -> None:
+        """Takes a step's loss and norm, scalars, and the requests [stop, save], above 0 where any process has them.
 
         Raises FloatingPointError if the norm of a step that is read is not finite.
         """
-        numbers, event = torch.cat([loss.view(1), norm.view(1), wishes]), None
+        numbers, event = torch.cat([loss.view(1), norm.view(1), requests]), None
         if numbers.is_cuda:
             there = torch.empty(numbers.shape, pin_memory=True)
             there.copy_(numbers, non_blocking=True)

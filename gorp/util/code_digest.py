@@ -8,12 +8,16 @@ handed to `gorp.util.errors` and `gorp.util.progress`.
 import ast
 import functools
 import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gorp.util.code_text import Bare, without_texts
+from gorp.util.code_text import Bare, Rewriter, dotted
+from gorp.util.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parents[1]
-TELLING = ("errors", "progress", "code_digest", "step_code")  # modules whose functions only tell people something
+TELLING = ("util.errors", "util.progress", "util.code_digest", "config.step_code")  # these only tell people something
+ROUNDS = 3  # how far a name is told from another of the same spelling by what stands behind it
+EFFECTS = ""  # in place of a name: what an import of the module runs that binds none
 Reference = tuple[Path, str | None]  # a name in a file; None: all of it
 
 
@@ -22,30 +26,41 @@ def code_digest(*entries: str, without: tuple[str, ...] = (), package: Path = PA
     """Hexadecimal digest of modules (`gorp.train.stage`), or Python files, and of all of the package that they reach by
     name.
 
-    without: modules that the step imports and does not run. Raises ValueError for an entry that is not there.
+    without: modules that the step imports and does not run. Raises ValueError for an entry that is not there, UserError
+    for a file that is not Python.
     """
-    code = "\n".join(reached_code(*entries, without=without, package=package))
-    return hashlib.sha256(code.encode()).hexdigest()[:16]
+    code = reached_code(*entries, without=without, package=package)
+    colours = {reference: short_digest(text) for reference, (text, _) in code.items()}
+    for _ in range(ROUNDS):
+        behind = {reference: [colours.get(other, "") for other in others] for reference, (_, others) in code.items()}
+        colours = {reference: short_digest(text, *behind[reference]) for reference, (text, _) in code.items()}
+    return short_digest(*sorted(colours.values()))
 
 
-def reached_code(*entries: str, without: tuple[str, ...] = (), package: Path = PACKAGE) -> list[str]:
-    """The statements that `code_digest` is taken of, sorted."""
+def short_digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def reached_code(
+    *entries: str, without: tuple[str, ...] = (), package: Path = PACKAGE
+) -> dict[Reference, tuple[str, list[Reference]]]:
+    """What `code_digest` is taken of: by each name that the entries reach, its text and the names that it reaches."""
     left_out = {entry_file(module, package) for module in without}
     pending: list[Reference] = [(entry_file(entry, package), None) for entry in entries]
-    seen, code = set(), set()
+    code: dict[Reference, tuple[str, list[Reference]]] = {}
+    whole: set[Path] = set()
     while pending:
         path, name = reference = pending.pop()
-        if reference in seen or path in left_out:
+        if reference in code or path in left_out:
             continue
-        seen.add(reference)
         module = read_module(path, package)
-        if name in module.ours:  # handed on from elsewhere
-            pending += module.targets(name)
-        for statement in module.statements(name):
-            text, references = module.portable(statement)
-            code |= text
-            pending += references
-    return sorted(code)
+        if name is None:
+            pending += [] if path in whole else [(path, each) for each in (EFFECTS, *module.named)]
+            whole.add(path)
+        else:
+            code[reference] = module.portable(name)
+            pending += [*code[reference][1], (path, EFFECTS)]
+    return code
 
 
 def entry_file(entry: str, package: Path) -> Path:
@@ -56,6 +71,7 @@ def entry_file(entry: str, package: Path) -> Path:
     return path
 
 
+@functools.cache
 def module_file(module: str, package: Path) -> Path | None:
     """The source file of a module of this package; None for other names (`gorp.util.files.read_json`, a function)."""
     parts = module.split(".")
@@ -65,57 +81,119 @@ def module_file(module: str, package: Path) -> Path | None:
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
+class Imports:
+    """What imports bind: (module, name in it) of ours, names None for a module, and the origin of foreign ones."""
+
+    def __init__(self, nodes: Iterable[ast.AST], path: Path, package: Path):
+        self.ours: dict[str, set[tuple[str, str | None]]] = {}
+        self.foreign: dict[str, str] = {}
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    self._note(alias.asname or alias.name.partition(".")[0], alias, alias.name, package)
+            elif isinstance(node, ast.ImportFrom):
+                module = absolute(node, path, package)
+                for alias in node.names:
+                    self._note(alias.asname or alias.name, alias, f"{module}.{alias.name}", package)
+
+    def _note(self, here: str, alias: ast.alias, full: str, package: Path) -> None:
+        module, _, name = full.rpartition(".")
+        if full.partition(".")[0] == package.name and here == package.name:
+            self.ours[here] = {(here, None)}  # `import gorp.x`, used as gorp.x.name
+        elif module_file(full, package):
+            self.ours.setdefault(here, set()).add((full, None))
+        elif module_file(module, package):
+            self.ours.setdefault(here, set()).add((module, name))
+        else:
+            self.foreign[here] = full if alias.asname or full.endswith(f".{here}") else here
+
+
+def absolute(node: ast.ImportFrom, path: Path, package: Path) -> str:
+    """The module that an import names, `from .x import` made whole."""
+    if not node.level or not path.is_relative_to(package):
+        return node.module or ""
+    above = (package.name, *path.relative_to(package).with_suffix("").parts)[: -node.level]
+    return ".".join(filter(None, (*above, node.module)))
+
+
 class Module:
     """The statements of a module by the names that they bind, and what it imports."""
 
     def __init__(self, path: Path, package: Path):
         self.path, self.package = path, package
-        self.named: dict[str, list[ast.stmt]] = {}
-        self.effects: list[ast.stmt] = []  # what an import runs that binds no name
-        self.ours: dict[str, tuple[str, str | None]] = {}  # (module, name in it) by the name here
-        self.foreign: dict[str, str] = {}
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                self._note_import(node)
-        for statement in Bare().visit(tree).body:
-            if isinstance(statement, ast.Import | ast.ImportFrom) or is_type_checking(statement):
+        self.named: dict[str, list[ast.stmt]] = {EFFECTS: []}
+        outside: list[ast.AST] = []  # of functions and classes, which have imports of their own
+        for statement in parse(path).body:
+            if is_type_checking(statement):
                 continue
-            names = bound_names(statement)
-            for name in names:
-                self.named.setdefault(name, []).append(statement)
-            if not names:
-                self.effects.append(statement)
+            if not isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                outside += statements(statement)
+            if not isinstance(statement, ast.Import | ast.ImportFrom):
+                for name in bound_names(statement) or [EFFECTS]:
+                    self.named.setdefault(name, []).append(statement)
+        self.imports = Imports(outside, path, package)
+        self.ours = {**lazy_names(self.named, package), **self.imports.ours}
+        self._portable: dict[ast.stmt, tuple[str, list[Reference]]] = {}
 
-    def _note_import(self, node: ast.Import | ast.ImportFrom) -> None:
-        origin = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-        for alias in node.names:
-            full, here = origin + alias.name, alias.asname or alias.name.partition(".")[0]
-            if module_file(full, self.package):
-                self.ours[here] = (full, None)
-            elif origin and module_file(node.module, self.package):
-                self.ours[here] = (node.module, alias.name)
-            else:
-                self.foreign[here] = full if alias.asname or origin else here
+    def portable(self, name: str) -> tuple[str, list[Reference]]:
+        """The text of what binds a name, and what it refers to."""
+        parts = [self._statement(statement) for statement in self.named[name]]
+        return "\n".join(text for text, _ in parts), [reference for _, found in parts for reference in found]
 
-    def statements(self, name: str | None) -> list[ast.stmt]:
-        """What binds a name (None: any), and what an import runs."""
-        named = self.named.values() if name is None else [self.named.get(name, [])]
-        return [*self.effects, *(statement for statements in named for statement in statements)]
+    def _statement(self, statement: ast.stmt) -> tuple[str, list[Reference]]:
+        if statement not in self._portable:
+            own = Imports(statements(statement), self.path, self.package)
+            copy = Portable(self, {**self.ours, **own.ours}, {**self.imports.foreign, **own.foreign})
+            bare = Bare(copy.telling()).visit(statement)
+            text = ast.unparse(copy.visit(bare)) if bare else ""
+            self._portable[statement] = "\n".join([text, *sorted(copy.origins)]), copy.references
+        return self._portable[statement]
 
-    def targets(self, name: str) -> list[Reference]:
-        """What an imported name of ours refers to; nothing where that only tells people something."""
-        module, original = self.ours[name]
-        return [] if self.tells(name) else [(module_file(module, self.package), original)]
+    def resolve(self, name: str) -> list[Reference]:
+        """What a name refers to: here, or where it is imported from; all of the module if it is neither."""
+        if name in self.named:
+            return [(self.path, name)]
+        if name in self.ours:
+            return [found for target in sorted(self.ours[name], key=str) for found in find(target, self.package)]
+        return [
+            (self.path, None),
+            *(found for target in self.ours.get("*", ()) for found in find(target, self.package)),
+        ]
 
-    def tells(self, name: str) -> bool:
-        return name in self.ours and self.ours[name][0].rpartition(".")[2] in TELLING
 
-    def portable(self, statement: ast.stmt) -> tuple[set[str], list[Reference]]:
-        """(texts, references) of a statement; ours by the names of their modules, foreign names with their origin."""
-        copy = Portable(self)
-        tree = copy.visit(ast.parse(ast.unparse(ast.fix_missing_locations(statement))))
-        return {ast.unparse(ast.fix_missing_locations(tree)), *copy.foreign}, copy.references
+def find(target: tuple[str, str | None], package: Path) -> list[Reference]:
+    """What an import of ours refers to; nothing where that only tells people something."""
+    module, name = target
+    if tells(module):
+        return []
+    path = module_file(module, package)
+    return [(path, None)] if name in (None, "*") else read_module(path, package).resolve(name)
+
+
+def tells(module: str) -> bool:
+    return module.partition(".")[2] in TELLING
+
+
+def lazy_names(named: dict[str, list[ast.stmt]], package: Path) -> dict[str, set[tuple[str, str | None]]]:
+    """What a module hands on by a table {name: module}, as a package does whose names are loaded when they are used."""
+    values = [getattr(statement, "value", None) for statements in named.values() for statement in statements]
+    pairs = [
+        pair for value in values if isinstance(value, ast.Dict) for pair in zip(value.keys, value.values, strict=True)
+    ]
+    texts = [(key.value, value.value) for key, value in pairs if is_constant(key) and is_constant(value)]
+    return {name: {(module, name)} for name, module in texts if module_file(str(module), package)}
+
+
+def statements(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """A statement and all within it."""
+    yield statement
+    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for inner in getattr(statement, field, ()):
+            yield from statements(inner)
+
+
+def is_constant(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant)
 
 
 @functools.cache
@@ -123,40 +201,63 @@ def read_module(path: Path, package: Path) -> Module:
     return Module(path, package)
 
 
-class Portable(ast.NodeTransformer):
-    """Takes names of our modules, and imports of them, out of a statement; notes what it refers to."""
+def parse(path: Path) -> ast.Module:
+    """The tree of a file. Raises UserError that names its line where it is not Python."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UserError(f"{path}: line {error.lineno}: not Python: {error.msg}") from None
 
-    def __init__(self, module: Module):
-        self.module = module
+
+class Portable(Rewriter):
+    """Takes names of our modules, and imports of them, out of a statement, in place; notes what it refers to."""
+
+    def __init__(self, module: Module, ours: dict[str, set[tuple[str, str | None]]], foreign: dict[str, str]):
+        self.module, self.ours, self.foreign = module, ours, foreign
         self.references: list[Reference] = []
-        self.foreign: set[str] = set()
+        self.origins: set[str] = {f"from {origin}" for name, origin in foreign.items() if name == "*"}
+        self.references += [found for target in ours.get("*", ()) for found in find(target, module.package)]
+
+    def telling(self) -> set[str]:
+        """Names of ours that only tell people something."""
+        return {name for name, targets in self.ours.items() if all(tells(module) for module, _ in targets)}
+
+    def modules(self, node: ast.expr) -> list[str]:
+        """The modules of ours that an expression may stand for."""
+        if isinstance(node, ast.Name):
+            return sorted(module for module, name in self.ours.get(node.id, ()) if name is None)
+        if not isinstance(node, ast.Attribute):
+            return []
+        inner = [f"{module}.{node.attr}" for module in self.modules(node.value)]
+        return [module for module in inner if module_file(module, self.module.package)]
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        owner = node.value.id if isinstance(node.value, ast.Name) else ""
-        module, original = self.module.ours.get(owner, (None, ""))
-        if module is None or original is not None:
-            return self.generic_visit(node)
-        if not self.module.tells(owner):
-            self.references.append((module_file(module, self.module.package), node.attr))
-        return ast.Name(node.attr, node.ctx)
+        owners, itself = self.modules(node.value), self.modules(node)
+        if not owners:
+            return self.inside(node)
+        for target in [(module, None) for module in itself] or [(module, node.attr) for module in owners]:
+            self.references += find(target, self.module.package)
+        return ast.Name(node.attr)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id in self.module.ours:
-            self.references += self.module.targets(node.id)
-            return ast.Name(self.module.ours[node.id][1] or node.id, node.ctx)
+        if node.id in self.ours:
+            targets = sorted(self.ours[node.id], key=str)
+            self.references += [found for target in targets for found in find(target, self.module.package)]
+            names = {name or node.id for _, name in targets}
+            return ast.Name(names.pop() if len(names) == 1 else node.id)
         if node.id in self.module.named:
             self.references.append((self.module.path, node.id))
-        elif node.id in self.module.foreign:
-            self.foreign.add(f"import {self.module.foreign[node.id]} as {node.id}")
+        elif node.id in self.foreign:
+            self.origins.add(f"import {self.foreign[node.id]} as {node.id}")
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and self.module.tells(node.func.id):
-            node = without_texts(node)
-        return self.generic_visit(node)
+    def visit_Import(self, node: ast.Import) -> ast.AST | None:
+        node.names = [alias for alias in node.names if alias.name.partition(".")[0] != self.module.package.name]
+        return node if node.names else None
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        return None if module_file(node.module or "", self.module.package) else node
+        module = absolute(node, self.module.path, self.module.package)
+        return None if module_file(module, self.module.package) else node
 
 
 def bound_names(statement: ast.stmt) -> list[str]:
@@ -164,21 +265,16 @@ def bound_names(statement: ast.stmt) -> list[str]:
 
     A decorator that is called on an object of the module, `@TABLE.register("x")`, does more.
     """
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        calls = [decorator.func for decorator in statement.decorator_list if isinstance(decorator, ast.Call)]
-        owners = [
-            call.value.id for call in calls if isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name)
-        ]
-        return [] if any(owner.isupper() for owner in owners) else [statement.name]
-    targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
-    names = [
-        name for target in targets if target for name in (target.elts if isinstance(target, ast.Tuple) else [target])
-    ]
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        calls = [dotted(decorator.func) for decorator in statement.decorator_list if isinstance(decorator, ast.Call)]
+        return [] if any(call.rpartition(".")[0].isupper() for call in calls) else [statement.name]
+    if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return []
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    names = [name for target in targets for name in (target.elts if isinstance(target, ast.Tuple) else [target])]
     return [name.id for name in names] if all(isinstance(name, ast.Name) for name in names) else []
 
 
 def is_type_checking(statement: ast.stmt) -> bool:
     """Whether a statement is an `if TYPE_CHECKING`, whose imports nothing runs."""
-    return (
-        isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id == "TYPE_CHECKING"
-    )
+    return isinstance(statement, ast.If) and dotted(statement.test).rpartition(".")[2] == "TYPE_CHECKING"

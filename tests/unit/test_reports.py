@@ -13,7 +13,7 @@ from gorp.optim.gorp_adamw import GorpAdamW
 from gorp.optim.projection import down, full_precision
 from gorp.train.checkpoint import Checkpoint
 from gorp.train.stage import train_stage
-from gorp.train.step_log import Reports
+from gorp.train.step_log import StepLog
 from gorp.util.errors import Interrupted
 
 NO = torch.zeros(2)
@@ -24,7 +24,7 @@ def scalar(value):
 
 
 def test_a_lag_of_one_reads_the_step_before():
-    reports = Reports([0.5], {}, lag=1)
+    reports = StepLog([0.5], {}, lag=1)
     reports.add(scalar(2), scalar(1), torch.tensor([0.0, 3.0]))
     assert reports.losses == [0.5]
     assert not reports.save
@@ -39,7 +39,7 @@ def test_a_lag_of_one_reads_the_step_before():
 @pytest.mark.parametrize("lag", [0, 1])
 def test_a_norm_that_is_not_finite_names_the_parameter_and_its_step(lag, bad):
     trained = {"a": torch.ones(2), "b": torch.tensor([1.0, bad])}
-    reports = Reports([0.5, 0.5], trained, lag)
+    reports = StepLog([0.5, 0.5], trained, lag)
     with pytest.raises(FloatingPointError, match=r"^b, step 3: the gradient is not finite"):
         for _ in range(1 + lag):
             reports.add(scalar(1), scalar(bad), NO)
@@ -49,7 +49,7 @@ def test_a_norm_that_is_not_finite_names_the_parameter_and_its_step(lag, bad):
 @pytest.fixture
 def late(monkeypatch):
     """Trainings read their losses a step late, as from a GPU."""
-    monkeypatch.setattr(gorp.train.loop, "Reports", lambda losses, trained, lag: Reports(losses, trained, lag=1))
+    monkeypatch.setattr(gorp.train.loop, "StepLog", lambda losses, trained, lag: StepLog(losses, trained, lag=1))
 
 
 def test_reading_late_changes_no_byte(family, train, request):

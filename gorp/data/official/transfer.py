@@ -114,7 +114,7 @@ def copy(blob: Blob, folder: Path) -> None:
         shutil.copyfile(file, blob.part)
     except OSError as error:
         raise UserError(f"{file}: cannot be copied to {blob.part}: {error.strerror}") from None
-    refuse_another(blob, str(file), UserError)
+    discard_another(blob, str(file), UserError)
 
 
 def download(blob: Blob, source: Source) -> None:
@@ -135,7 +135,7 @@ def download(blob: Blob, source: Source) -> None:
             for chunk in chunks(response):
                 file.write(chunk)
                 source.pause(0)
-    refuse_another(blob, blob.paths[0], TryAgain)
+    discard_another(blob, blob.paths[0], TryAgain)
 
 
 def ask_each(paths: tuple[str, ...], start: int, source: Source) -> http.client.HTTPResponse:
@@ -192,7 +192,7 @@ def chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         raise TryAgain(f"the connection ended {left} bytes before the file")
 
 
-def refuse_another(blob: Blob, name: str, error: type[Exception]) -> None:
+def discard_another(blob: Blob, name: str, error: type[Exception]) -> None:
     """Removes the part and raises `error` unless the part has the blob's id."""
     found = blob_id(blob.part)
     if found != blob.id:
