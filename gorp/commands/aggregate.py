@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def declared_scores(args: argparse.Namespace) -> dict[str, str]:
     """{task: score} of --scores. Raises UserError for another form, an unknown task or score."""
-    from gorp.data.tasks import SCORES
+    from gorp.metrics.answers import SCORES
 
     declared = dict(pair.rpartition("=")[::2] for pair in args.scores)
     for task, score in declared.items():

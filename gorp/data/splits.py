@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gorp.data.file_formats import read_rows
-from gorp.data.tasks import SCORES, Task
+from gorp.data.tasks import Task
+from gorp.metrics.answers import SCORES
 from gorp.util.errors import UserError, close_names
 from gorp.util.files import read_json
 

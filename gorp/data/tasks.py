@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gorp.data.file_formats import FORMATS
+from gorp.metrics.answers import SCORES
 from gorp.util.errors import UserError, close_names
 from gorp.util.files import read_json
 
 BUNDLED = Path(__file__).resolve().parents[2] / "CL_Benchmark"
 OFFICIAL = Path("results/official")  # where `gorp fetch` brings the official benchmark
 SPLITS = ("train", "dev", "test")
-SCORES = ("exact_match", "rouge1", "rougeL")  # as gorp.metrics.answers names them
 TASK_NAME = re.compile(r"(?!(only|learning)$)[A-Za-z0-9][\w.-]*", re.ASCII)  # those are folders of a stage
 
 

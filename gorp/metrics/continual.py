@@ -5,7 +5,7 @@ so that row i has i + 1 entries. Counting starts at 0: the last stage is T - 1. 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 Matrix = Sequence[Sequence[float]]
 
@@ -88,3 +88,12 @@ def _checked(a: Matrix) -> Matrix:
         if len(row) != i + 1:
             raise ValueError(f"row {i} of the accuracy matrix has {len(row)} entries, not {i + 1}")
     return a
+
+
+# of the matrix alone: each is a column of an order's summary, in this order, and of the table of all orders
+MATRIX_METRICS: dict[str, Callable[[Matrix], float]] = {
+    "AA": average_accuracy,
+    "BWT": backward_transfer,
+    "FM": forgetting,
+    "LA": learning_accuracy,
+}

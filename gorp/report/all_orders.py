@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from gorp.metrics.continual import MATRIX_METRICS
 from gorp.util.errors import UserError
 from gorp.util.yaml_files import read_yaml
 
-METRICS = ("AA", "BWT", "FM", "LA", "FWT", "F1")
+METRICS = (*MATRIX_METRICS, "FWT", "F1")
 
 
 def overview(suites: Mapping[str, Sequence[pd.DataFrame]], published: Mapping) -> pd.DataFrame:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gorp.metrics.answers import f1
+from gorp.metrics.answers import SCORES, f1
 from gorp.report.accuracy_figure import own_scores
 
-SCORES = ("own", "exact_match", "rouge1", "rougeL")  # own: of each task the score that counts for it
+COLUMNS = ("own", *SCORES)  # own: of each task the score that counts for it
 ALL = "all"  # the name of the row over all groups
 
 
@@ -16,7 +16,7 @@ def group_table(tasks: Sequence[str], matrix: pd.DataFrame) -> pd.DataFrame:
     """One row a run, stage and group, and one over all groups: of all tasks at stage 0, of the tasks seen after others.
 
     tasks: in the order of training; matrix: the long table of `gorp.report.order_tables.aggregate`.
-    Columns: method, seed, stage, trained, group, tasks (how many), rows; of each of `SCORES` the macro average, every
+    Columns: method, seed, stage, trained, group, tasks (how many), rows; of each of `COLUMNS` the macro average, every
     task counting the same, and as SCORE_micro the micro average, every row counting the same. Both are nan where a task
     that was seen has not been scored.
     """
@@ -37,7 +37,7 @@ def group_table(tasks: Sequence[str], matrix: pd.DataFrame) -> pd.DataFrame:
 def _means(cells: pd.DataFrame, wanted: int) -> dict[str, float]:
     """Macro and micro averages of each score, if all `wanted` tasks are among the cells."""
     means = {}
-    for name in SCORES:
+    for name in COLUMNS:
         complete = len(cells) == wanted
         means[name] = cells[name].mean() if complete else np.nan
         means[f"{name}_micro"] = np.average(cells[name], weights=cells["rows"]) if complete else np.nan

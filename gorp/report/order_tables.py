@@ -81,7 +81,7 @@ def _matrix_row(
     place = f"{run.method}, seed {run.seed}, stage {stage}"
     if task not in scores:
         raise ValueError(f"{place}: no scores of {task}; there are: {', '.join(scores) or 'none'}")
-    names = ("group", "rows", "exact_match", "rouge1", "rougeL", "tally")
+    names = ("group", "rows", *answers.SCORES, "tally")
     values = {name: _get(scores[task], name, f"{place}, {task}") for name in names}
     low, high = interval([_get(values.pop("tally"), own[task], f"{place}, {task}, tally")])
     likelihood = {name: scores[task][name] for name in ("likelihood_match",) if name in scores[task]}
@@ -116,6 +116,7 @@ def _summary_row(tasks: Sequence[str], run: Run, own: Mapping[str, str]) -> dict
     low, high = interval([final[task]["tally"][own[task]] for task in tasks])
     stages = [(stage, f"{run.method}, seed {run.seed}, stage.json {i}") for i, stage in enumerate(run.stages, start=1)]
     last, last_place = stages[-1]
+    metrics = {name: metric(a) for name, metric in continual.MATRIX_METRICS.items()}
     trainable = _get(last, "trainable", last_place)
     return {
         "method": run.method,
@@ -123,13 +124,11 @@ def _summary_row(tasks: Sequence[str], run: Run, own: Mapping[str, str]) -> dict
         "model": run.model,
         "benchmark": run.benchmark,
         "scores": names.pop() if len(names := set(own.values())) == 1 else " ".join(f"{t}={own[t]}" for t in tasks),
-        "AA": continual.average_accuracy(a),
+        "AA": metrics.pop("AA"),
         "AA_low": low,
         "AA_high": high,
         "AA_micro": continual.micro_average(a, [final[task]["rows"] for task in tasks]),
-        "BWT": continual.backward_transfer(a),
-        "FM": continual.forgetting(a),
-        "LA": continual.learning_accuracy(a),
+        **metrics,
         "FWT": continual.forward_transfer(forward, zero_shot),
         "F1": pd.Series([final[task].get("f1_macro", math.nan) for task in tasks]).mean(),
         "zero_shot": sum(zero_shot) / len(zero_shot),

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 
-from gorp.metrics.answers import mean
+from gorp.metrics.answers import SCORES, mean
 from gorp.util.errors import UserError
 from gorp.util.files import read_json
 
@@ -17,15 +17,15 @@ COUNTS = {  # rows by their score, see gorp.metrics.answers.score_predictions
     "propertyNames": {"pattern": r"^\d+(\.\d+)?(e-?\d+)?$"},
     "additionalProperties": {"type": "integer", "minimum": 1},
 }
-SCORES = {
+SCORES_FILE = {
     "type": "object",
     "additionalProperties": {
         "type": "object",
-        "required": ["group", "rows", "exact_match", "rouge1", "rougeL", "tally"],
+        "required": ["group", "rows", *SCORES, "tally"],
         "properties": {
             "group": {"type": "string"},
             "rows": {"type": "integer", "minimum": 1},
-            **dict.fromkeys(("exact_match", "rouge1", "rougeL", "likelihood_match"), NUMBER),
+            **dict.fromkeys((*SCORES, "likelihood_match"), NUMBER),
             "tally": {"type": "object", "additionalProperties": COUNTS},
         },
     },
@@ -50,7 +50,7 @@ STAGE = {
 
 def read_scores(path: Path, tasks: Sequence[str]) -> dict[str, dict]:
     """The content of a scores file. Raises UserError unless it is whole and holds these tasks; it says what to do."""
-    scores = read_checked(path, SCORES)
+    scores = read_checked(path, SCORES_FILE)
     faults = [f"no scores of {task}" for task in tasks if task not in scores]
     faults += [f"{task}: {fault}" for task, own in scores.items() if (fault := disagreement(own))]
     if faults:

@@ -242,7 +242,7 @@ def test_the_size_of_batches(copied):
             "99.0 * exact_match",
             sorted([*scores(EVERY_PREDICTION), *all_of("abc")]),
         ),
-        ("report/order_tables", '"AA": continual', '"A": continual', all_of("abc")),
+        ("report/order_tables", '"AA": metrics', '"A": metrics', all_of("abc")),
         ("report/order_page", "#f2f5f8", "#ffffff", all_of("abc")),
         ("prediction/predict", "text.strip()", "text.lstrip()", all_of("abc", *EVERY_PREDICTION)),
         ("prediction/decoding", "ROUNDING = 512", "ROUNDING = 256", all_of("abc", *EVERY_PREDICTION)),
