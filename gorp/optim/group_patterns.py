@@ -80,6 +80,9 @@ def names_of(parameter: str) -> list[str]:
 def advice(pattern: str, named: Iterable[str]) -> str:
     """What to do about a pattern that matches nothing."""
     modules = list(dict.fromkeys(names_of(name)[-1] for name in named))
+    for name in modules:
+        if name.endswith(".base_layer") and re.fullmatch(pattern, name.removesuffix(".base_layer")):
+            return f"{name} is the weight that LoRA is put on: train a module in one way"
     wider = f".*({pattern})" if "|" in pattern else f".*{pattern}"
     if any(re.fullmatch(wider, name) for name in (*named, *modules)):
         return f"it has to match a whole name: did you mean '{wider}'?"

@@ -43,6 +43,8 @@ def test_a_peft_model_with_modules_saved_whole(micros):
     assert len(lora) == 8 and sorted(trained(model)) == sorted([*full, *lora])
     wider = names(parameter_groups(model, r".*DenseReluDense\.wo.*"))
     assert wider == [full], "peft's frozen original takes no part"
+    with pytest.raises(ValueError, match=r"SelfAttention\.q\.base_layer is the weight that LoRA is put on"):
+        parameter_groups(model, r".*SelfAttention\.q")
 
 
 @pytest.mark.parametrize(
