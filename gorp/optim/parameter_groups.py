@@ -89,15 +89,20 @@ def check_parameter(name: str, parameter: Tensor, group: Mapping[str, Any]) -> N
             f"{name}: it is frozen (requires_grad is False); leave it out, as by "
             "[(name, p) for name, p in model.named_parameters() if p.requires_grad]"
         )
-    if parameter.dtype != torch.float32:
-        raise ValueError(
-            f"{name}: expected float32, got {parameter.dtype}: small steps are lost in fewer bits; "
-            "train a copy in float32, or freeze it and leave it out"
-        )
+    check_dtype(name, parameter)
     if parameter.dim() < 2 and group["rank"] is not None:
         raise ValueError(
             f"{name}: expected two or more dimensions, got {parameter.dim()}: it has no subspace; "
             f'put it into a group of its own: {{"params": [({name!r}, parameter)], "rank": None}}'
+        )
+
+
+def check_dtype(name: str, parameter: Tensor) -> None:
+    """Raises ValueError unless a parameter is float32."""
+    if parameter.dtype != torch.float32:
+        raise ValueError(
+            f"{name}: expected float32, got {parameter.dtype}: small steps are lost in fewer bits; "
+            "train a copy in float32, or freeze it and leave it out"
         )
 
 

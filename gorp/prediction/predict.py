@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from peft import PeftModel
 
-from gorp.config.content_digests import model_key
 from gorp.data.complete_rows import RENDERED, ROWS, read_complete
 from gorp.data.tokens import answer_ids, tokenize
 from gorp.models.loading import autocast, load_base
-from gorp.models.stage import check_base, read_stage
+from gorp.models.stage import read_stage
+from gorp.models.stage_model import put_on
 from gorp.parallel import processes
 from gorp.prediction.decoding import Batch, greedy, likeliest
 from gorp.util.errors import UserError
@@ -56,17 +55,11 @@ def predict(
 
 
 def load_stage(base, stage: Path, model: str, dtype: str):
-    """The base model with a stage on it. Raises UserError where the stage was made for another one.
-
-    In fp32 the LoRA factors are added to the weights, so that prediction costs the same after any number of tasks; in
-    bf16 they would be rounded away, and stay beside them.
-    """
+    """The base model with a stage on it. Raises UserError where the stage was made for another one."""
     verified = read_stage(stage)
-    check_base(verified, model, model_key(model))
     if verified.info["dtype"] != dtype:
         raise UserError(f"{stage}: its dtype is {verified.info['dtype']!r}, not {dtype!r}")
-    tuned = PeftModel.from_pretrained(base, str(stage)).eval()
-    return tuned.merge_and_unload() if base.dtype == torch.float32 else tuned
+    return put_on(base, verified, model)
 
 
 @torch.inference_mode()
