@@ -7,7 +7,7 @@ from gorp.commands.common import prepare_torch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", type=Path, help="a file for --configfile, such as workflow/presets/t5-large.yaml")
+    parser.add_argument("--preset", type=Path, help="a file for --configfile, or the name of a bundled one, such as t5-large")
     parser.add_argument("--model", help="base model: a folder or a hub id (default: the preset's)")
     parser.add_argument("--method", help="gorp or seqlora, or a variant of the preset (default: its first)")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the frozen base model")
@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from gorp.config.presets import asked_training, other_settings
     from gorp.config.settings import require
+    from gorp.util.places import find_preset
 
+    args.preset = args.preset and find_preset(args.preset)
     tasks = (args.stage or "").count("/") if args.tasks is None else args.tasks
     require("--tasks", tasks, tasks >= 0, "at least 0")
     model, method, settings, dtype = asked_training(

@@ -13,8 +13,8 @@ from pathlib import Path
 from gorp.data.file_formats import FORMATS
 from gorp.util.errors import UserError, close_names
 from gorp.util.files import read_json
+from gorp.util.places import BUNDLED, how_to_get
 
-BUNDLED = Path(__file__).resolve().parents[2] / "CL_Benchmark"
 OFFICIAL = Path("results/official")  # where `gorp fetch` brings the official benchmark
 SPLITS = ("train", "dev", "test")
 SCORES = ("exact_match", "rouge1", "rougeL")  # as gorp.metrics.answers names them
@@ -53,7 +53,8 @@ def benchmark_root(source: str) -> Path:
             raise UserError(f"benchmark: official: {root}: not fetched yet; bring it with: gorp fetch")
         found = "a file" if root.exists() else "no such folder"
         raise UserError(
-            f"benchmark: {source}: {found}; give 'bundled', 'official' or a folder of GROUP/DATASET folders"
+            f"benchmark: {source}: {found}"
+            + (how_to_get(root) or "; give 'bundled', 'official' or a folder of GROUP/DATASET folders")
         )
     return root
 
