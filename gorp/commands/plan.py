@@ -7,7 +7,7 @@ from gorp.commands.common import prepare_torch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", type=Path, help="a file for --configfile, or the name of a bundled one, such as t5-large")
+    parser.add_argument("--preset", type=Path, help="a file for --configfile, or a bundled one: t5-large")
     parser.add_argument("--model", help="base model: a folder or a hub id (default: the preset's)")
     parser.add_argument("--method", help="gorp or seqlora, or a variant of the preset (default: its first)")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the frozen base model")

@@ -1,6 +1,6 @@
 """Where the files lie that come with the package: beside it in a checkout, in its folder `home` once it is installed.
 
-`setup.py` puts them there. Each constant is made from `__file__`, which a code digest leaves out: a place changes no result.
+`setup.py` puts them there. Each constant is made from `__file__`, which a code digest leaves out: a place is no result.
 """
 
 from pathlib import Path

@@ -28,10 +28,11 @@ def names(lines):
 
 
 def test_all_that_the_package_names_is_pinned():
-    needed = names([*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]) - {"gorp"}
+    extras = PROJECT["optional-dependencies"]
+    needed = names(line for lines in (PROJECT["dependencies"], *extras.values()) for line in lines) - {"gorp"}
     pinned = [(ROOT / f"requirements{kind}.txt").read_text(encoding="utf-8").splitlines() for kind in ("", "-dev")]
     assert needed <= names(pinned[0] + pinned[1])
-    assert needed - names(PROJECT["optional-dependencies"]["dev"]) <= names(pinned[0])
+    assert needed - names(extras["dev"]) <= names(pinned[0])
 
 
 def test_an_extra_that_is_missing_is_named():
@@ -62,7 +63,7 @@ def test_a_file_of_the_package_that_is_missing_is_told_from_one_of_the_user(tmp_
     monkeypatch.setattr(places, "SCHEMA", tmp_path / "schema.yaml")
     with pytest.raises(UserError, match=r"schema.yaml: No such file or directory; it comes with the package: install"):
         read_yaml(tmp_path / "schema.yaml")
-    with pytest.raises(UserError, match="own.yaml: No such file or directory$"):
+    with pytest.raises(UserError, match=r"own.yaml: No such file or directory$"):
         read_yaml(tmp_path / "own.yaml")
 
 
