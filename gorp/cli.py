@@ -5,7 +5,9 @@ import importlib
 import os
 import sys
 
+from gorp import __version__
 from gorp.util.errors import Interrupted, UserError
+from gorp.util.extras import how_to_install
 
 COMMANDS = (  # modules of gorp.commands, in the order of `gorp --help`
     "base",
@@ -47,6 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"gorp {args.command}: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
+    except ImportError as error:
+        if not (needed := how_to_install(error)):
+            raise
+        print(f"gorp {args.command}: error: {needed}", file=sys.stderr)
+        return 1
     except (UserError, FloatingPointError, Interrupted) as error:
         who = f"gorp {args.command}" if process == "0" else f"gorp {args.command}, process {process}"
         print(f"{who}: error: {error}", file=sys.stderr)
@@ -62,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"gorp {__version__}")
     top.add_argument("--local_rank", help=argparse.SUPPRESS)  # the deepspeed launcher puts it first
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:

@@ -10,7 +10,7 @@ from gorp.util.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", type=Path, help="a file for --configfile, such as workflow/presets/t5-large.yaml")
+    parser.add_argument("--preset", type=Path, help="a file for --configfile, or a bundled one: t5-large")
     parser.add_argument("--model", help="base model: a folder or a hub id (default: the preset's)")
     parser.add_argument(
         "--method", help="gorp, seqlora, a Python file, or a variant of the preset (default: its first)"
@@ -52,7 +52,9 @@ def run(args: argparse.Namespace) -> None:
     from gorp.config.presets import other_settings
     from gorp.methods.registry import settings_of
     from gorp.util.errors import require
+    from gorp.util.places import find_preset
 
+    args.preset = args.preset and find_preset(args.preset)
     tasks = (args.stage or "").count("/") if args.tasks is None else args.tasks
     require("--tasks", tasks, tasks >= 0, "at least 0")
     model, method, settings, dtype = asked_training(args)

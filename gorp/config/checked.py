@@ -15,9 +15,9 @@ import jsonschema
 from gorp.config.messages import Place, dotted, lines_of, shown
 from gorp.config.settings import Kinds, TrainSettings, method_name, training_schema
 from gorp.util.errors import UserError
+from gorp.util.places import SCHEMA
 from gorp.util.yaml_files import laid_over, read_yaml
 
-SCHEMA = Path(__file__).resolve().parents[2] / "workflow/schemas/config.schema.yaml"
 LARGEST = 2**32 - 1  # of any number; numpy takes no larger seed
 WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}  # as in YAML 1.1
 NULLS = ("null", "~", "")

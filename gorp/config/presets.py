@@ -8,10 +8,10 @@ from gorp.config.checked import checked_config, read_schema
 from gorp.config.settings import Kinds, TrainSettings, make_settings
 from gorp.config.variants import Trainings
 from gorp.util.errors import UserError, close_names
+from gorp.util.places import HOME
 from gorp.util.yaml_files import laid_over, read_yaml
 
 DEFAULTS = Path("config.yaml")  # as Snakemake reads it: in the working directory
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 Known = Callable[[Mapping[str, Any]], Kinds]  # gives the settings classes of the methods that a config may use
@@ -23,7 +23,7 @@ def read_preset(preset: Path, known: Known) -> Trainings:
     Raises UserError if a file is missing or is not a mapping, the preset has a key that config.yaml has not, or a value
     is none that the workflow takes.
     """
-    defaults = read_yaml(DEFAULTS if DEFAULTS.is_file() else REPOSITORY / DEFAULTS)
+    defaults = read_yaml(DEFAULTS if DEFAULTS.is_file() else HOME / DEFAULTS)
     over = read_yaml(preset)
     for key in over:
         if key not in defaults:

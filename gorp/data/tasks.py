@@ -14,8 +14,8 @@ from gorp.data.file_formats import FORMATS
 from gorp.metrics.answers import SCORES
 from gorp.util.errors import UserError, close_names
 from gorp.util.files import read_json
+from gorp.util.places import BUNDLED, how_to_get
 
-BUNDLED = Path(__file__).resolve().parents[2] / "CL_Benchmark"
 OFFICIAL = Path("results/official")  # where `gorp fetch` brings the official benchmark
 SPLITS = ("train", "dev", "test")
 TASK_NAME = re.compile(r"(?!(only|learning)$)[A-Za-z0-9][\w.-]*", re.ASCII)  # those are folders of a stage
@@ -53,7 +53,8 @@ def benchmark_root(source: str) -> Path:
             raise UserError(f"benchmark: official: {root}: not fetched yet; run: gorp fetch")
         found = "a file" if root.exists() else "no such folder"
         raise UserError(
-            f"benchmark: {source}: {found}; give 'bundled', 'official' or a folder of GROUP/DATASET folders"
+            f"benchmark: {source}: {found}"
+            + (how_to_get(root) or "; give 'bundled', 'official' or a folder of GROUP/DATASET folders")
         )
     return root
 

@@ -16,10 +16,9 @@ from gorp.report.job_log import STOPPED, last_error, last_progress, read_log
 from gorp.report.records import read_stage_info
 from gorp.util.errors import UserError, close_names
 from gorp.util.files import read_json
+from gorp.util.places import DEFAULTS
 from gorp.util.progress import PROGRESS
 from gorp.util.yaml_files import laid_over, read_yaml
-
-DEFAULTS = Path(__file__).resolve().parents[2] / "config.yaml"
 
 
 def read_config(paths: Sequence[Path], known: Known) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gorp.util.errors import UserError
+from gorp.util.places import how_to_get
 
 
 @contextlib.contextmanager
@@ -73,7 +74,7 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise UserError(f"{path}: no such file{how_to_get(path)}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from gorp.util.errors import UserError
+from gorp.util.places import how_to_get
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -42,7 +43,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from None
+        raise UserError(f"{path}: {error.strerror or error}{how_to_get(path)}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except RepeatedKey as error:

@@ -13,6 +13,7 @@ from gorp.util.code_digest import PACKAGE
 
 TRAIN = {"train gorp", "train seqlora", "evaluate gorp"}
 GORP = {"train gorp", "evaluate gorp"}
+ANSWERS = {"score", "audit", "aggregate", "evaluate gorp"}
 MODEL = {*TRAIN, "predict"}
 BASES = {"base tiny-t5", "base smollm2"}
 TABLES = {"aggregate", "curves", "summarize", "audit"}
@@ -36,7 +37,7 @@ EDITS = [  # (what is edited, file or pattern of files, old, new, the steps that
     ("gorp predict", "commands/predict.py", "default=8192", "default=4096", {"predict"}),
     ("gorp score", "commands/score.py", ", args.tasks)", ", [])", {"score"}),
     ("gorp aggregate", "commands/aggregate.py", 'args.evaluate == "full"', "True", {"aggregate"}),
-    ("normalised answers", "metrics/answers.py", "text.lower()", "text", {"score", "audit", "aggregate", "evaluate gorp"}),
+    ("normalised answers", "metrics/answers.py", "text.lower()", "text", ANSWERS),
     ("seed of the bootstrap", "metrics/bootstrap.py", "SEED = 0", "SEED = 1", {"aggregate"}),
     ("prompt", "data/prompts.py", "f\"Option: {', '", "f\"Options: {', '", {"preprocess", "base tiny-t5"}),
     ("tokens of an answer", "data/tokens.py", "[*known[text], tokenizer.eos_token_id]", "known[text]", MODEL),

@@ -84,6 +84,12 @@ def test_every_row_has_an_answer():
         assert len(row) == 2 and row[1].strip(" |"), row
 
 
+def test_the_readme_of_the_config_names_each_key():
+    table = re.findall(r"^\| `(\w+)` \| .", (ROOT / "config/README.md").read_text(encoding="utf-8"), re.M)
+    assert sorted(table) == sorted(schema())
+    assert (ROOT / "config/config.yaml").samefile(ROOT / "config.yaml")  # where snakedeploy copies it from
+
+
 def test_the_picture_is_what_its_script_draws(tmp_path):
     script = tmp_path / "method.py"
     script.write_text((ROOT / "docs/method.py").read_text(encoding="utf-8"), encoding="utf-8")

@@ -166,7 +166,7 @@ def test_the_table_says_what_is_assumed(family, capsys):
 PRESET = "run: mine\nmodel: ./nowhere\n"
 MISTAKES = {
     "no model": ([], "give --preset FILE, or --model and --method"),
-    "no preset": (["--preset", "nowhere.yaml"], "nowhere.yaml: No such file"),
+    "no preset": (["--preset", "nowhere.yaml"], "nowhere.yaml: no such file, and no bundled preset"),
     "an unknown key": (["--preset", "{preset}"], "trainig: not a key of config.yaml; did you mean training?"),
     "an unknown method": (["--model", "smollm2-135m", "--method", "grop"], "no method 'grop'; did you mean gorp?"),
     "an unknown setting": (["--model", "smollm2-135m", "--method", "gorp", "--set", "rnk=2"], "did you mean rank?"),

@@ -51,14 +51,15 @@ def test_orders_of_ones_own_are_all_that_the_summary_asks_for(project, tmp_path)
 
 
 def test_as_a_module_the_outer_config_is_read_as_strictly(project, tmp_path):
+    """As snakedeploy writes it: the rules keep their names, and the config is the outer workflow's own."""
     config = yaml.safe_load((project / "config.yaml").read_text())
     config |= {"benchmark": str(project / "data"), "model": str(project / "model"), "seeds": "7"}
     (tmp_path / "outer.yaml").write_text(yaml.safe_dump({"gorp": config, "other": 1}))
-    (tmp_path / "workflow").symlink_to(REPOSITORY / "workflow")
-    (tmp_path / "Snakefile").write_text(
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow/Snakefile").write_text(
         f'''configfile: "outer.yaml"
 module gorp:
-    snakefile: "{REPOSITORY / "Snakefile"}"
+    snakefile: "{REPOSITORY / "workflow/Snakefile"}"
     config: config["gorp"]
 use rule * from gorp
 '''

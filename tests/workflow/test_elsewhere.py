@@ -61,13 +61,17 @@ def test_as_a_module_with_a_prefix(there):
 
 
 def test_from_another_folder(there, tmp_path_factory):
-    """By the path of the Snakefile, or called from anywhere with --directory."""
+    """By the path of either Snakefile, or called from anywhere with --directory."""
     (there / "over.yaml").write_text(yaml.safe_dump({**OVER, **ORDERS, "benchmark": "data", "model": "model"}))
-    snakefile, over = ["--snakefile", str(REPOSITORY / "Snakefile")], ["--configfile", str(there / "over.yaml")]
+    over = ["--configfile", str(there / "over.yaml")]
     target = ["--dry-run", "results/ab/summary.csv", "results/summary.csv"]
     expected = {"preprocess": 4, "train": 2, "predict": 2, "predict_only": 1, "predict_zero_shot": 2, "score": 5}
     expected |= {"aggregate": 1, "summarize": 1, "show": 2}
-    for folder, options in ((there, []), (tmp_path_factory.mktemp("any"), ["--directory", str(there)])):
-        done = run(folder, *snakefile, *options, *target, *over)
+    anywhere = tmp_path_factory.mktemp("any")
+    for folder, name, options in (
+        (there, "Snakefile", []),
+        (anywhere, "workflow/Snakefile", ["--directory", str(there)]),
+    ):
+        done = run(folder, "--snakefile", str(REPOSITORY / name), *options, *target, *over)
         assert jobs(done.stdout) == expected, done.stdout
         assert "profiles/default" in done.stdout, "the workflow's own profile is read"
