@@ -34,12 +34,12 @@ from gorp.util.files import sha256
 @processes.started()
 def train_stage(
     model: str,
-    data: Path,
-    output: Path,
+    data: Path | str,
+    output: Path | str,
     method: str,
     settings: TrainSettings,
     seed: int = 0,
-    parent: Path | None = None,
+    parent: Path | str | None = None,
     dtype: str = "float32",
     checkpoint_minutes: float = 10,
     deepspeed: Path | None = None,
@@ -58,6 +58,7 @@ def train_stage(
     sharded (see `gorp.parallel.zero3`), which changes rounding alone too. `evaluation` (a
     `gorp.prediction.during_training.Evaluation`) scores the model on dev rows as it trains, which changes nothing else.
     """
+    data, output, parent = Path(data), Path(output), Path(parent) if parent is not None else None
     if parent is not None and output.resolve() == parent.resolve():
         raise UserError(f"{output}: the output is the parent stage, which it would overwrite; choose another folder")
     how = make_method(method, settings)
