@@ -43,6 +43,14 @@ FAMILIES = ("t5", "llama")
 BUDGETS = (1, 10**6)  # tokens of a batch of predictions: a row each; or one batch, so that the second process has none
 
 
+def ways(family: str, batch: str) -> list[str]:
+    """Those that train a family on such batches: each pair of family, batch and way is met, not each triple."""
+    if batch == "ragged":
+        return ["torchrun", "zero3-checkpointing"]
+    first = (FAMILIES.index(family) + list(BATCHES).index(batch)) % 2
+    return [way for number, way in enumerate(WAYS) if (number + number // 2) % 2 == first]
+
+
 def launch(command) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(WORKER.parents[2]), "TQDM_DISABLE": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -110,7 +118,7 @@ def trained(case, chain, micros, tasks, tmp_path_factory):
     """All cases by name, run on two processes in one launch."""
     cases = {}
     for family, batch, way in itertools.product(FAMILIES, BATCHES, WAYS):
-        if batch != "ragged" or way in ("torchrun", "zero3-checkpointing"):
+        if way in ways(family, batch):
             checkpointing, config = WAYS[way]
             name = f"{family}-{batch}-{way}"
             options = {**BATCHES[batch], "gradient_checkpointing": checkpointing}
@@ -120,7 +128,8 @@ def trained(case, chain, micros, tasks, tmp_path_factory):
         for way in ("torchrun", "zero3", "zero3-offload"):
             config = None if way == "torchrun" else way
             name = f"{family}-second-{way}"
-            cases[name] = case(name, family, "topics", parent, config, stagger=True, turn_moments=True)
+            options = {"stagger": True, "turn_moments": True, "max_target_length": 10}  # short answers as it trains
+            cases[name] = case(name, family, "topics", parent, config, **options)
             cases[name]["evaluation"] = [[str(tasks["topics"]), str(tasks["moods"])], 2, 0]
             for task, before in (("moods", None), ("topics", "moods")):
                 name = f"{family}-bf16-{way}-{task}"
@@ -158,9 +167,8 @@ def trained(case, chain, micros, tasks, tmp_path_factory):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_processes_train_as_one(trained, train, micros, family, batch):
     alone = read_stage(train(micros[family], **EXACT | BATCHES[batch]))
-    ways = [name for name in trained if name.startswith(f"{family}-{batch}-")]
-    assert len(ways) == (2 if batch == "ragged" else 6)
-    for name in ways:
+    for way in ways(family, batch):
+        name = f"{family}-{batch}-{way}"
         stage = read_stage(trained[name]["output"])
         assert (alone.info["processes"], stage.info["processes"]) == (1, 2)
         same(stage, alone, name)
