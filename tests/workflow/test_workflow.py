@@ -46,7 +46,7 @@ PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"][
 )
 def test_a_wrong_config_is_one_message_and_nothing_is_written(project, config, message):
     before = sorted(project.rglob("*.tmp")) + sorted(project.glob("results/*"))
-    done = run(project, "results/ab/summary.csv", **config)
+    done = run(project, "results/ab/summary.csv", refused=True, **config)
     assert done.returncode != 0
     assert message in done.stdout
     assert "Traceback" not in done.stdout
