@@ -1,4 +1,4 @@
-"""The workflow from other folders: by its path, with --directory, and as a module with a prefix, on tasks of one's own."""
+"""The workflow from other folders: by its path, with --directory, and as a module with a prefix, on own tasks."""
 
 import json
 import shutil

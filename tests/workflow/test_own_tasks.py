@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from calls import REPOSITORY, jobs, run
+from calls import REPOSITORY, jobs
 
 TEXT = (REPOSITORY / "docs/own_tasks.md").read_text(encoding="utf-8")
 BLOCKS = [
