@@ -6,7 +6,6 @@ from calls import run
 from filelock import FileLock
 from project import make_project
 
-
 SLOW_FIXTURES = {"finished", "outer", "slow"}  # which run jobs
 
 
