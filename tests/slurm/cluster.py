@@ -19,7 +19,7 @@ if shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin") is None or 
     pytest.skip("SLURM is not installed, or this is not root", allow_module_level=True)
 
 HERE = Path(__file__).parent
-# what differs between this cluster and one of a computing centre: names, and no accounting database
+# what differs between this cluster and one of a computing centre: names, no accounting database, and eager.py
 LOCAL = ["--default-resources", "slurm_partition=debug", "slurm_account=ci", "mem_mb=1500", "runtime=10"]
 LOCAL += ["--jobs", "4", "--latency-wait", "10", "--slurm-keep-successful-logs"]
 LOCAL += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"]
@@ -44,7 +44,7 @@ def running_cluster(scratch, **settings):
 def through_slurm(*targets):
     """The command that makes the targets by the profile."""
     profile = REPOSITORY / "workflow/profiles/slurm"
-    return [sys.executable, "-m", "snakemake", "--profile", str(profile), "--nocolor", *LOCAL, *targets]
+    return [sys.executable, str(HERE / "eager.py"), "--profile", str(profile), "--nocolor", *LOCAL, *targets]
 
 
 def finished_jobs(cluster, key):

@@ -25,7 +25,7 @@ def cluster(tmp_path_factory):
 def project(tmp_path_factory):
     folder = make_project(tmp_path_factory.mktemp("slurm"))
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    config["training"] |= {"epochs": 400}  # long enough to be killed half-way
+    config["overrides"] = [{"task": "amazon", "training": {"epochs": 400}}]  # long enough to be killed half-way
     config |= {"evaluate": "final", "checkpoint_minutes": 0.02}
     config["resources"]["train"] |= {"threads": 2, "mem_mb": 1500, "runtime": 20, "gpu": 1}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

@@ -12,6 +12,7 @@ import time
 import pytest
 import torch
 
+from gorp.cli import main
 from gorp.config.result_paths import CONFIG, INFO, SPACE, WEIGHTS
 from gorp.optim.gorp_adamw import GorpAdamW
 from gorp.parallel import processes
@@ -230,22 +231,26 @@ def test_any_flipped_bit_of_a_saved_state_is_found(tmp_path):
             read_state(file, "key")
 
 
+@pytest.mark.slow
 def test_killed_at_a_random_moment(micros, tasks, tmp_path):
     """By SIGKILL, in a process of its own: no handler runs. Once in the tests; any number of times by KILLS."""
     family = micros["t5"]
     settings = [f"{key}={value}" for key, value in vars(family.settings(epochs=20)).items()]
-    common = [sys.executable, "-m", "gorp", "train", "--model", family.path, "--data", str(tasks["moods"])]
-    common += ["--method", "gorp", "--checkpoint-minutes", "0", "--threads", "1", "--set", *settings, "--output"]
+    common = ["train", "--model", family.path, "--data", str(tasks["moods"]), "--method", "gorp"]
+    common += ["--checkpoint-minutes", "0", "--threads", "1", "--set", *settings, "--output"]
     start = time.monotonic()
-    subprocess.run([*common, str(tmp_path / "whole")], check=True, capture_output=True)
+    assert main([*common, str(tmp_path / "whole")]) == 0
     whole = time.monotonic() - start
     output, moments, killed = tmp_path / "cut", random.Random(), 0
     for _ in range(int(os.environ.get("KILLS", "1"))):
-        process = subprocess.Popen([*common, str(output)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(moments.uniform(0.5 * whole, whole))
+        command = [sys.executable, "-m", "gorp", *common, str(output)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not list(output.glob(f"{PREFIX}*")) and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, whole))
         killed += process.poll() is None
         process.kill()
         process.wait()
-    subprocess.run([*common, str(output)], check=True, capture_output=True)
+    assert main([*common, str(output)]) == 0
     assert content(output) == content(tmp_path / "whole")
     print(f"killed {killed} times")

@@ -1,4 +1,4 @@
-"""docs/own_tasks.md does what it says: its commands, its files, and a real run that mixes scores."""
+"""docs/own_tasks.md does what it says: its commands and its files. test_elsewhere.py runs its tasks."""
 
 import json
 import os
@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
-from calls import REPOSITORY, jobs, run
+from calls import REPOSITORY, jobs
 
 TEXT = (REPOSITORY / "docs/own_tasks.md").read_text(encoding="utf-8")
 BLOCKS = [
@@ -39,6 +38,7 @@ def shell(folder: Path, command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands(checkout):
     *before, labels, preprocess, snakemake = COMMANDS.splitlines()
     for command in before:
@@ -75,24 +75,3 @@ def test_the_commands(checkout):
 
 def test_the_config_is_the_one_shown():
     assert yaml.safe_load(CONFIG) == yaml.safe_load((REPOSITORY / "docs/example/own.yaml").read_text())
-
-
-def test_a_real_run_mixes_scores(project, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(project, folder, symlinks=True, ignore=shutil.ignore_patterns("results", ".snakemake"))
-    shutil.copytree(REPOSITORY / "docs/example/data", folder / "data", dirs_exist_ok=True)
-    orders = {"own": {"order7": ["tickets", "titles"]}}
-    prompts = {"instruction": "drawn", "shots": 1, "min_rows": 10}
-    targets = [f"results/order7/{name}" for name in ("summary.csv", "matrix.csv", "accuracy.svg")]
-    done = run(folder, *targets, orders=orders, prompts=prompts)
-    assert done.returncode == 0, done.stdout
-    summary = pd.read_csv(folder / "results/order7/summary.csv").loc[0]
-    assert summary["scores"] == "tickets=exact_match titles=rougeL"
-    matrix = pd.read_csv(folder / "results/order7/matrix.csv")
-    last = matrix[matrix["stage"] == 2].set_index("task")
-    assert last["score"].to_dict() == {"tickets": "exact_match", "titles": "rougeL"}
-    expected = {task: last.loc[task, last.loc[task, "score"]] for task in last.index}
-    assert {task: summary[f"final_{task}"] for task in last.index} == pytest.approx(expected, abs=1e-3)
-    assert summary["AA"] == pytest.approx(sum(expected.values()) / 2, abs=1e-3)
-    info = json.loads((folder / "results/test/stages/own/gorp/seed0/tickets/titles/stage.json").read_text())
-    assert info["rows"] == 10, "8 rows, repeated"

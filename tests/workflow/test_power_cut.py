@@ -43,23 +43,8 @@ def artifact(folder):
     return [(folder / PLACE / f"{name}.safetensors").read_bytes() for name in ("adapter_model", "gradient_space")]
 
 
-def test_the_same_command_goes_on_after_a_kill_of_all_processes(slow):
-    process = start(slow)
-    wait_for_checkpoint(slow, process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert list((slow / ".snakemake/locks").glob("*.lock")), "the lock was left behind"
-    done = run(slow, TARGET)
-    assert done.returncode == 0, done.stdout
-    assert "The previous run was killed: its lock was removed" in done.stdout
-    assert "resumes after step" in (slow / "results/test/logs/train/short/gorp/seed0/amazon.log").read_text()
-    whole = run(slow, TARGET.replace("/test/", "/whole/"), run="whole")
-    assert whole.returncode == 0, whole.stdout
-    assert artifact(slow / "results/test") == artifact(slow / "results/whole")
-
-
-def test_a_lock_that_is_held_stays(slow):
-    """By a run, and by a job that a killed run left behind; both are halted, so that they last."""
+def test_what_is_held_stays_and_after_a_kill_of_all_the_same_command_goes_on(slow):
+    """Held by a run, and by a job that a killed run left behind; both are halted, so that they last."""
     process = start(slow)
     wait_for_checkpoint(slow, process)
     os.killpg(process.pid, signal.SIGSTOP)
@@ -71,3 +56,11 @@ def test_a_lock_that_is_held_stays(slow):
     assert held.returncode != 0 and left.returncode != 0
     assert "lock" in held.stdout and "its lock was removed" not in held.stdout
     assert "a job that a stopped run left behind. Once nothing is running in it, run: snakemake --unlock" in left.stdout
+    assert list((slow / ".snakemake/locks").glob("*.lock")), "the lock was left behind"
+    done = run(slow, TARGET)
+    assert done.returncode == 0, done.stdout
+    assert "The previous run was killed: its lock was removed" in done.stdout
+    assert "resumes after step" in (slow / "results/test/logs/train/short/gorp/seed0/amazon.log").read_text()
+    whole = run(slow, TARGET.replace("/test/", "/whole/"), run="whole")
+    assert whole.returncode == 0, whole.stdout
+    assert artifact(slow / "results/test") == artifact(slow / "results/whole")

@@ -69,8 +69,9 @@ def copied(finished, tmp_path):
     return folder
 
 
-def plan(folder, target=TARGET, **config):
-    done = run(folder, "--dry-run", target, code=folder / "code", **config)
+def plan(folder, *targets, **config):
+    """The jobs that the targets need; without any, those of the order abc."""
+    done = run(folder, "--dry-run", *(targets or [TARGET]), code=folder / "code", **config)
     assert done.returncode == 0, done.stdout
     return planned(done.stdout)
 
@@ -82,17 +83,52 @@ def edit(path, old, new):
 
 
 def test_nothing_runs_without_an_edit(copied):
-    assert plan(copied) == []
-    assert plan(copied, PAGE) == []
+    assert plan(copied, TARGET, PAGE) == []
 
 
-def test_paths_times_and_layout_of_unchanged_content(copied):
-    """Rows and models count by their content: neither where they lie nor how a file is laid out."""
-    file = copied / "data/TC/agnews/train.json"
+NO_EFFECT = [
+    ("methods/seqlora", "(Method):", "(Method):\n    new_lora = True\n"),
+    ("models/made/embedded", "0.07", "0.08"),  # the base model is a folder here
+    ("commands/predict", "greedily", "Greedily"),
+    ("train/loop", '"""The training loop', '"""A training loop'),
+]
+
+
+def test_what_changes_no_result_runs_nothing_again(copied):
+    """All at once: any one that counted would add jobs, and none takes any away."""
+    for module, old, new in NO_EFFECT:
+        edit(copied / f"code/gorp/{module}.py", old, new)
+    for path in (copied / "code/gorp").rglob("*.py"):
+        path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
+    file = copied / "data/TC/agnews/train.json"  # its layout, not its content
     file.write_text(json.dumps(json.loads(file.read_text()), indent=4))
     (copied / "model/model.safetensors").touch()
-    for benchmark, model in (("data", "model"), (str(copied / "data"), str(copied / "model"))):
-        assert plan(copied, benchmark=benchmark, model=model) == []
+    add_instruction(copied)
+    for path in (copied / "workflow/report").glob("*.rst"):
+        path.write_text("Another title\n")
+    edit(copied / "workflow/rules/aggregate.smk", 'category="Orders"', 'category="All"')
+    edit(copied / "workflow/rules/audit.smk", 'category="Errors"', 'category="All"')
+    own = yaml.safe_load((copied / "config.yaml").read_text())
+    changes = {"benchmark": "data/", "model": "model", "orders": {**own["orders"], "other": {"o": ["yahoo"]}}}
+    changes |= {"overrides": [{"suite": "other", "training": {"epochs": 3}}], "prediction": {"batch_tokens": 100}}
+    resources = {kind: {"threads": 2, "mem_mb": 99, "runtime": 9, "gpu": 1} for kind in ("train", "predict")}
+    resources["train"] |= {"processes": 1, "nodes": 1}
+    resources["predict"] |= {"processes": 1}
+    assert plan(copied, TARGET, PAGE, **changes, resources=resources, checkpoint_minutes=1) == []
+
+
+def add_instruction(folder):
+    """A second one of the group TC, which prompts with the first do not use; returns all of the file."""
+    file = folder / "data/instruction_config.json"
+    entries = json.loads(file.read_text())
+    entries["TC"].append({"instruction": "Another?\n"})
+    file.write_text(json.dumps(entries))
+    return entries
+
+
+def test_where_unchanged_content_lies(copied):
+    """Rows and models count by their content."""
+    assert plan(copied, benchmark=str(copied / "data"), model=str(copied / "model")) == []
     shutil.move(copied / "data", copied / "elsewhere")
     shutil.move(copied / "model", copied / "elsewhere/model")
     assert plan(copied, benchmark="elsewhere", model="elsewhere/model") == [
@@ -114,11 +150,6 @@ def test_the_learning_rate_of_one_task(copied):
     """The stages that train the task, or build on one that did."""
     found = plan(copied, overrides=[{"task": "agnews", "training": {"learning_rate": 0.5}}])
     assert found == all_of("abc", *predict(*SEEN[1:]), *only(NEXT[1]), others=train(*SEEN[1:]))
-
-
-def test_a_setting_of_another_suite(copied):
-    orders = {**yaml.safe_load((copied / "config.yaml").read_text())["orders"], "other": {"o": ["yahoo"]}}
-    assert plan(copied, orders=orders, overrides=[{"suite": "other", "training": {"epochs": 3}}]) == []
 
 
 def test_the_text_of_a_train_file(copied):
@@ -191,22 +222,17 @@ def test_repeated_rows(copied):
 
 def test_drawn_instructions_and_their_seed(copied):
     """They concern tasks with several instructions alone, and the seed concerns what is drawn."""
-    assert plan(copied, **with_prompts(instruction="drawn")) == []
-    assert plan(copied, **with_prompts(seed=3)) == []
+    assert plan(copied, **with_prompts(instruction="drawn", seed=3)) == []
     (copied / "data/TC/yahoo/task.json").write_text(json.dumps({"instruction": ["One?", "Two?"]}))
     yahoo = all_of("abc", *OF_YAHOO, others=[*train(SEEN[2]), *render("yahoo", "train", "test")])
     for changes in ({}, {"instruction": "drawn"}):
         assert plan(copied, **with_prompts(**changes)) == yahoo
 
 
-def test_an_instruction_that_is_not_used(copied):
-    file = copied / "data/instruction_config.json"
-    entries = json.loads(file.read_text())
-    entries["TC"].append({"instruction": "Another?\n"})
-    file.write_text(json.dumps(entries))
-    assert plan(copied) == []
+def test_an_instruction_that_is_used(copied):
+    entries = add_instruction(copied)
     entries["SC"][0]["instruction"] = "Another?\n"
-    file.write_text(json.dumps(entries))
+    (copied / "data/instruction_config.json").write_text(json.dumps(entries))
     renders = render("amazon", "train", "test")
     expected = [*predict(*SEEN), *only(*NEXT), *base("amazon")]
     assert plan(copied) == all_of("abc", *expected, others=[*train(*SEEN), *renders])
@@ -214,8 +240,7 @@ def test_an_instruction_that_is_not_used(copied):
 
 def test_the_score_of_a_task(copied):
     (copied / "data/TC/yahoo/task.json").write_text(json.dumps({"score": "rougeL"}))
-    assert plan(copied) == all_of("abc")
-    assert plan(copied, "results/ab/summary.csv") == []
+    assert plan(copied, TARGET, "results/ab/summary.csv") == all_of("abc")
 
 
 def test_labels_from_the_train_rows(copied):
@@ -227,10 +252,6 @@ def test_labels_from_the_train_rows(copied):
 def test_prediction_settings(copied):
     assert plan(copied, prediction={"max_new_tokens": 4}) == all_of("abc", *EVERY_PREDICTION)
     assert plan(copied, prediction={"label_likelihood": True}) == all_of("abc", *EVERY_PREDICTION)
-
-
-def test_the_size_of_batches(copied):
-    assert plan(copied, prediction={"batch_tokens": 100}) == []
 
 
 @pytest.mark.parametrize(
@@ -248,9 +269,6 @@ def test_the_size_of_batches(copied):
         ("prediction/decoding", "ROUNDING = 512", "ROUNDING = 256", all_of("abc", *EVERY_PREDICTION)),
         ("data/batches", "len(row.source))", "-len(row.source))", None),
         ("methods/gorp", "new_lora = True", "new_lora = False", None),
-        ("methods/seqlora", "(Method):", "(Method):\n    new_lora = True\n", []),
-        ("models/made/embedded", "0.07", "0.08", []),  # the base model is a folder here
-        ("commands/predict", "greedily", "Greedily", []),
     ],
 )
 def test_a_changed_line_of_code(copied, module, old, new, expected):
@@ -266,23 +284,14 @@ def test_a_changed_line_of_code(copied, module, old, new, expected):
 )
 def test_the_code_of_the_audit(copied, module, old, new):
     edit(copied / f"code/gorp/{module}.py", old, new)
-    assert plan(copied, PAGE) == sorted(AUDIT)
-    assert plan(copied) == []
-
-
-def test_comments_and_docstrings(copied):
-    for path in (copied / "code/gorp").rglob("*.py"):
-        path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
-    edit(copied / "code/gorp/train/loop.py", '"""The training loop', '"""A training loop')
-    assert plan(copied) == []
+    assert plan(copied, TARGET, PAGE) == sorted(AUDIT)
 
 
 @pytest.mark.parametrize(
     ("deepspeed", "resources"),
     [
         (None, {"processes": 2}),
-        (None, {"gpu": 4}),
-        ("workflow/presets/deepspeed/zero3.json", {}),
+        ("workflow/presets/deepspeed/zero3.json", {"gpu": 4}),
         ("workflow/presets/deepspeed/zero3-offload.json", {"gpu": 2, "nodes": 2}),
     ],
 )
@@ -308,21 +317,6 @@ def test_learning_curves(copied):
     lines = [line.split(",")[:3] for line in (stage / "learning/evaluations.csv").read_text().splitlines()]
     assert lines[1:] == [[str(step), task, "5"] for step in (0, 1, 2) for task in ("amazon", "agnews")]
     assert before == {path: path.stat().st_mtime_ns for path in stage.iterdir() if path.is_file()}
-
-
-def test_memory_time_threads_and_checkpoints(copied):
-    resources = {kind: {"threads": 2, "mem_mb": 99, "runtime": 9, "gpu": 1} for kind in ("train", "predict")}
-    resources["train"] |= {"processes": 1, "nodes": 1}
-    resources["predict"] |= {"processes": 1}
-    assert plan(copied, resources=resources, checkpoint_minutes=1) == []
-
-
-def test_the_report(copied):
-    for path in (copied / "workflow/report").glob("*.rst"):
-        path.write_text("Another title\n")
-    edit(copied / "workflow/rules/aggregate.smk", 'category="Orders"', 'category="All"')
-    edit(copied / "workflow/rules/audit.smk", 'category="Errors"', 'category="All"')
-    assert plan(copied) == plan(copied, PAGE) == []
 
 
 def test_another_run_has_everything_of_its_own(copied):

@@ -46,7 +46,7 @@ PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"][
 )
 def test_a_wrong_config_is_one_message_and_nothing_is_written(project, config, message):
     before = sorted(project.rglob("*.tmp")) + sorted(project.glob("results/*"))
-    done = run(project, "results/ab/summary.csv", **config)
+    done = run(project, "results/ab/summary.csv", refused=True, **config)
     assert done.returncode != 0
     assert message in done.stdout
     assert "Traceback" not in done.stdout
@@ -181,7 +181,6 @@ def test_a_second_call_has_nothing_to_do(finished):
     ("config", "expected"),
     [
         ({"training": {"learning_rate": 0.5}}, {"train": 2, "predict": 2, "predict_only": 1, "score": 3}),
-        ({"prediction": {"max_new_tokens": 4}}, {"predict": 2, "predict_only": 1, "predict_zero_shot": 2, "score": 5}),
         ({"training": {"learning_rate": 0.5}, "methods": ["seqlora"]}, None),
         ({"seeds": [0, 1]}, {"train": 2, "predict": 2, "predict_only": 1, "score": 3}),
     ],
@@ -193,11 +192,13 @@ def test_an_edit_runs_again_what_it_touches(finished, config, expected):
     assert counts == {**expected, "aggregate": 1, "show": 1}
 
 
+@pytest.mark.slow
 def test_a_setting_that_a_method_does_not_use_runs_nothing_again(project):
     folder = project
     assert run(folder, "results/test/stages/short/seqlora/seed0/amazon/stage.json", methods=["seqlora"]).returncode == 0
     done = run(
         folder,
+        "--dry-run",
         "results/test/stages/short/seqlora/seed0/amazon/stage.json",
         methods=["seqlora"],
         training={"energy": 0.5, "rank": 2},
