@@ -14,7 +14,7 @@ TRAIN = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"]["t
 PREDICT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["resources"]["predict"]
 
 
-@pytest.mark.parametrize(  # what is found after the types of all values, which tests/unit/test_run_config.py has
+@pytest.mark.parametrize(  # what is found after the types of all values, which tests/unit/config/test_checked.py has
     ("config", "message"),
     [
         (

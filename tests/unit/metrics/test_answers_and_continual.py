@@ -19,7 +19,7 @@ from gorp.metrics.continual import (
 )
 from gorp.report.accuracy_figure import SHOWN
 
-PUBLISHED = json.loads(Path(__file__).parents[1].joinpath("data/published_matrices.json").read_text())["runs"]
+PUBLISHED = json.loads(Path(__file__).parents[2].joinpath("data/published_matrices.json").read_text())["runs"]
 RISE_AND_FALL = [[50], [90, 60], [70, 40, 80]]
 
 

@@ -16,7 +16,7 @@ from gorp.util.errors import UserError
 
 LABELS = ["Good", "Bad"]
 INSTRUCTION = "How does it feel? Pick one option.\n"
-REAL = Path(__file__).parents[3] / "shared/CL_Benchmark"  # a cut of the official data, no part of the repository
+REAL = Path(__file__).parents[4] / "shared/CL_Benchmark"  # a cut of the official data, no part of the repository
 
 
 def rows(split, count=6):

@@ -17,7 +17,7 @@ from gorp.train.fake_tensors import LiveBytes, storage_bytes
 from gorp.train.loop import fit
 from gorp.train.memory_plan import attach_on_meta, build_base, make_plan
 
-PRESETS = Path(__file__).parents[2] / "workflow/presets"
+PRESETS = Path(__file__).parents[3] / "workflow/presets"
 SIZES = {"max_source_length": 40, "max_target_length": 6, "refresh_every": 1}
 VARIANTS = {
     "gorp": {},

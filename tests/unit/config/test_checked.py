@@ -16,7 +16,7 @@ from gorp.util.errors import UserError
 from gorp.util.yaml_files import read_yaml
 
 SCHEMA = read_schema(settings_of({}))
-DEFAULT = read_yaml(Path(__file__).parents[2] / "config.yaml")
+DEFAULT = read_yaml(Path(__file__).parents[3] / "config.yaml")
 
 
 def over(*pairs, **changes):

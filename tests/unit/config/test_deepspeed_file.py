@@ -17,7 +17,7 @@ from gorp.models.stage import read_stage
 from gorp.train.stage import zero_stage_3
 from gorp.util.errors import UserError
 
-PRESETS = Path(__file__).parents[2] / "workflow/presets/deepspeed"
+PRESETS = Path(__file__).parents[3] / "workflow/presets/deepspeed"
 SETTINGS = method_settings("gorp", {"batch_size": 64, "micro_batch_size": 8})
 
 

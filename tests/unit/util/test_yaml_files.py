@@ -11,7 +11,7 @@ from gorp.report.status import read_config
 from gorp.util.errors import UserError
 from gorp.util.yaml_files import read_yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHIPPED = [
     *(ROOT / "workflow").rglob("*.yaml"),
     *(ROOT / "workflow").rglob("*.json"),

@@ -36,7 +36,7 @@ from gorp.models.stage import read_stage
 from gorp.prediction.predict import generate, load_stage
 from gorp.train.stage import train_stage
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "models.md"
 T5 = {"d_model": 16, "d_kv": 6, "num_heads": 2, "d_ff": 24, "num_layers": 2, "dropout_rate": 0.0}
 T5 |= {"decoder_start_token_id": 0, "initializer_factor": 0.3}
 DECODER = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}

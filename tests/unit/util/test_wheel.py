@@ -17,7 +17,7 @@ from gorp.util.errors import UserError
 from gorp.util.extras import EXTRAS, how_to_install
 from gorp.util.yaml_files import read_yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PARTS = ("gorp", "CL_Benchmark", "workflow", "config.yaml", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 

@@ -15,7 +15,7 @@ from gorp.data.official.manifest import INSTRUCTIONS, blob_id, how_to_bring, off
 from gorp.data.tasks import BUNDLED, OFFICIAL, benchmark_root, find_tasks
 from gorp.util.errors import UserError
 
-REAL = Path(__file__).parents[3] / "shared/CL_Benchmark"
+REAL = Path(__file__).parents[5] / "shared/CL_Benchmark"
 
 
 def test_the_manifest_pins_fifteen_data_sets_and_the_instructions():

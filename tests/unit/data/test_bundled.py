@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2] / "CL_Benchmark"
+ROOT = Path(__file__).parents[3] / "CL_Benchmark"
 LEVELS = ["very negative", "negative", "neutral", "positive", "very positive"]
 LABELS = {
     "SC/amazon": LEVELS,
