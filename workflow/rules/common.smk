@@ -25,12 +25,14 @@ from gorp.data.official.transfer import check_source
 from gorp.data.tasks import OFFICIAL, benchmark_root, find_tasks
 from gorp.methods.registry import find_method, make_method, methods_of, settings_of
 from gorp.models.trainable import read_layers
+from gorp.util import places
 from gorp.util.errors import UserError
 from gorp.util.snakemake_lock import note_run, remove_stale_lock
 from gorp.util.yaml_files import read_yaml
 
 # the folder of the root Snakefile
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+HOME = HOME if HOME.is_dir() else places.HOME  # the rules were fetched from a repository, file by file
 DIGESTS = Digests(Path(".snakemake/gorp/digests.json"))
 
 if workflow.is_main_process:
