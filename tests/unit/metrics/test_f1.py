@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from test_report import TASKS, run, scores
+from runs import TASKS, run, scores
 
 from gorp.metrics.answers import count_labels, f1, f1_scores, score_predictions
 from gorp.report.group_table import group_table

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_report import TASKS, run, scores
+from runs import TASKS, run, scores
 
 from gorp.report.group_table import group_table
 from gorp.report.order_tables import aggregate

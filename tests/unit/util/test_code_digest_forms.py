@@ -113,7 +113,12 @@ EFFECTS = {  # statements of a module that bind no name: run by an import, whoev
     "config/checked.py": ["@FORMATS.checks('regex', raises=(re.error, OverflowError, RecursionError))"],
 }
 WRAPPERS = {"full_precision", "processes.started", "FORMATS.checks"}  # decorators of ours: they note nothing elsewhere
-DYNAMIC = {"cli.py", "methods/__init__.py", "methods/registry.py"}  # import by a name that is put together
+DYNAMIC = {
+    "__init__.py",
+    "cli.py",
+    "methods/__init__.py",
+    "methods/registry.py",
+}  # import by a name that is put together
 MAY_GO_ON = {  # a UserError is caught, and something else done: none of it in a step that makes results
     *("cli.py", "config/content_digests.py", "data/check.py", "data/official/fetch.py", "models/trainable.py"),
     *("report/status.py", "util/snakemake_lock.py"),
