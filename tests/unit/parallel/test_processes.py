@@ -27,7 +27,7 @@ from gorp.train.stage import train_stage
 from gorp.util.errors import Interrupted
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
-ZERO = WORKER.parents[2] / "workflow/presets/deepspeed"
+ZERO = WORKER.parents[3] / "workflow/presets/deepspeed"
 BIN = Path(sys.executable).parent
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 # the rank that every gradient here has; Adam would blow the rounding in a direction beyond it up to a full step
