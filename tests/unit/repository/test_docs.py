@@ -1,6 +1,7 @@
 """docs/: what migrating.md names of ours is there, and the picture is what its script draws."""
 
 import argparse
+import dataclasses
 import functools
 import re
 import runpy
@@ -10,6 +11,8 @@ import yaml
 
 from gorp.cli import parser
 from gorp.config.checked import read_schema
+from gorp.config.messages import expected
+from gorp.config.settings import training_schema
 from gorp.data.tasks import BUNDLED
 from gorp.methods.registry import settings_of
 
@@ -95,3 +98,15 @@ def test_the_picture_is_what_its_script_draws(tmp_path):
     script.write_text((ROOT / "docs/method.py").read_text(encoding="utf-8"), encoding="utf-8")
     runpy.run_path(str(script), run_name="__main__")
     assert (tmp_path / "method.svg").read_bytes() == (ROOT / "docs/method.svg").read_bytes()
+
+
+def test_the_page_of_settings_says_what_the_classes_say():
+    """To mend it, put these lines in place of its table."""
+    kinds = settings_of({})
+    schema = training_schema(kinds)
+    lines = ["| setting | default | values | what it is for |", "|---|---|---|---|"]
+    for field in {field.name: field for kind in kinds.values() for field in dataclasses.fields(kind)}.values():
+        own = schema[field.name]
+        lines.append(f"| `{field.name}` | `{field.default}` | {expected(own)} | {own['description']} |")
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    assert [line for line in page.splitlines() if line.startswith("|")] == lines, "\n".join(lines)
