@@ -33,7 +33,9 @@ def dotted(at: Place) -> str:
 
 def lines_of(error: jsonschema.ValidationError) -> Iterator[str]:
     """What an error of the validator means to a user, each line with its key."""
-    at, value, schema = tuple(error.absolute_path), error.instance, error.schema
+    at: Place = tuple(error.absolute_path)
+    value: Any = error.instance
+    schema: Any = error.schema
     where = f"{dotted(at)}: " if at else ""
     if error.validator == "additionalProperties":
         for key in value:
@@ -53,7 +55,9 @@ def lines_of(error: jsonschema.ValidationError) -> Iterator[str]:
 
 def hint(error: jsonschema.ValidationError) -> str:
     """How a value is written that was meant otherwise, as the end of a message."""
-    value, kinds = error.instance, error.schema.get("type", ())
+    value: Any = error.instance
+    schema: Any = error.schema
+    kinds = schema.get("type", ())
     if error.validator == "format":
         return f": {error.cause}"
     if isinstance(value, str) and "," in value and isinstance(error.absolute_path[-1], int):

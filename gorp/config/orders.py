@@ -6,6 +6,7 @@ from typing import Any
 from gorp.util.errors import UserError, close_names
 
 Suites = Mapping[str, Mapping[str, Sequence[str]] | None]  # SUITE: {ORDER: tasks}; None drops a suite
+Kept = Mapping[str, Mapping[str, list[str]]]  # those that are left
 
 
 def kept(suites: Suites) -> dict[str, dict[str, list[str]]]:
@@ -23,7 +24,7 @@ def kept(suites: Suites) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def wanted(suites: Suites, own: Any) -> dict[str, list[str]]:
+def wanted(suites: Kept, own: Any) -> dict[str, list[str]]:
     """{suite: orders} that the tables of all orders ask for: those of a user's own files alone, if these give any.
 
     suites: of all files, laid over each other. own: `orders` of the files and values that a user puts over config.yaml.
@@ -41,7 +42,7 @@ class Orders(dict[str, list[str]]):
     `wanted`: {suite: orders} that the tables of all orders are made of; `left`: those that they leave out.
     """
 
-    def __init__(self, suites: Suites, own: Any, tasks: Iterable[str], benchmark: str):
+    def __init__(self, suites: Kept, own: Any, tasks: Iterable[str], benchmark: str):
         """Raises UserError for a task that appears twice in an order, or if no order that is wanted can run."""
         super().__init__({order: tasks for orders in suites.values() for order, tasks in orders.items()})
         known = list(tasks)

@@ -110,7 +110,8 @@ def training_schema(kinds: Kinds) -> dict[str, dict[str, Any]]:
     """
     shared = {field.name for field in dataclasses.fields(TrainSettings)}
     found: dict[str, dict[str, Any]] = {}
-    for method, kind in {"": TrainSettings, **kinds}.items():
+    methods: Kinds = {"": TrainSettings, **kinds}
+    for method, kind in methods.items():
         for field in dataclasses.fields(kind):
             schema = schema_of(field)
             if field.name not in shared:
@@ -146,7 +147,7 @@ def make_settings(method: str, kind: type[TrainSettings], values: Mapping[str, A
 
     Raises UserError for an unknown key, a value of the wrong type or out of range; whole numbers pass as floats.
     """
-    fields = {field.name: field.type for field in dataclasses.fields(kind)}
+    fields: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(kind)}
     checked = {}
     for key, value in values.items():
         if key not in fields:

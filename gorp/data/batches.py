@@ -1,6 +1,7 @@
 """From tokenised rows to the padded tensors of a batch, for both model families."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -31,7 +32,7 @@ def to_device(batch, device: torch.device):
 
 def collate(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig
-) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+) -> tuple[dict[str, Any], torch.Tensor]:
     """A training batch: (model inputs, labels [batch, answer length]), labels `IGNORED` outside the answers.
 
     Encoder-decoder: the source goes to the encoder, the target shifted by one to the decoder. Decoder-only: source

@@ -63,7 +63,8 @@ def check_benchmark(root: Path, limit: Limit | None = None) -> dict:
 
     Raises UserError if `root` has no task.
     """
-    folders, errors = task_folders(root), []
+    folders = task_folders(root)
+    errors: list[dict] = []
     if not folders:
         find_tasks(root)  # which says what is expected
     tasks = [task for folder in folders if (task := attempt(folder, errors, task_at, folder))]
@@ -156,7 +157,8 @@ def readable_rows(path: Path) -> tuple[list, int | None]:
     Bytes that are not UTF-8 become lone surrogates, which the rules for rows refuse.
     """
     text = path.read_bytes().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    decoder, rows, at = json.JSONDecoder(), [], 0
+    rows: list = []
+    decoder, at = json.JSONDecoder(), 0
     while between := BETWEEN_ROWS.match(text, at):
         try:
             row, at = decoder.raw_decode(text, between.end())

@@ -1,6 +1,7 @@
 """The instructions that a task's prompts begin with: of its task.json, or of its group."""
 
 from pathlib import Path
+from typing import Literal
 
 from gorp.data.file_formats import read_rows
 from gorp.data.splits import LONE_SURROGATE, is_generation
@@ -9,7 +10,7 @@ from gorp.util.errors import UserError
 from gorp.util.files import read_json
 
 
-def read_instructions(root: Path, task: Task, which: int | str = 1) -> list[str]:
+def read_instructions(root: Path, task: Task, which: int | Literal["drawn"] = 1) -> list[str]:
     """The instructions that a task's prompts may have: the one of that number (from 1), or all if `which` is "drawn".
 
     They stand in the task's task.json, or by group in instruction_config.json; a group without an entry has none,

@@ -8,9 +8,10 @@ every training, whatever its own seed.
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gorp.data.complete_rows import ROWS
 from gorp.data.instructions import read_instructions
@@ -66,7 +67,7 @@ def own_instruction(row: dict) -> str:
 class Prompts:
     """How rows become prompts: `prompts:` of the config."""
 
-    instruction: int | str = 1  # number of the instruction, from 1; or "drawn", for each row one of all
+    instruction: int | Literal["drawn"] = 1  # number of the instruction, from 1; or "drawn", for each row one of all
     shots: int = 0  # train rows shown as examples before each row
     min_rows: int = 0  # a smaller train split repeats its rows up to this number
     seed: int = 0  # of all that is drawn
@@ -120,6 +121,6 @@ class Shots:
         return [other for other in candidates if asked(other) != asked(row)][: self.count]
 
 
-def asked(row: dict) -> tuple[str, str]:
+def asked(row: Mapping) -> tuple[str, str]:
     """What a row asks: two rows that ask the same would give each other's answer away."""
     return row["instruction"] if is_generation(row) else "", row["sentence"]

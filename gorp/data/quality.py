@@ -72,7 +72,8 @@ def split_warnings(path: Path, rows: Rows, labels: Sequence[str]) -> Iterator[di
 def repeated_rows(path: Path, rows: Rows) -> Iterator[dict]:
     """Sentences that stand twice in a split, with the same label or with another one."""
     first: dict[tuple, tuple[int, str]] = {}
-    same, other = [], []  # (row, the first one with its sentence)
+    same: list[tuple[int, int]] = []  # (row, the first one with its sentence)
+    other: list[tuple[int, int]] = []
     for number, row in rows:
         before, label = first.setdefault(asked(row), (number, row["label"]))
         if before != number:

@@ -61,7 +61,8 @@ def parts(row: dict) -> list[str]:
 
 def token_counts(tokenizer: "PreTrainedTokenizerBase", texts: Iterable[str]) -> dict[str, int]:
     """How many tokens each of different texts has by itself, without special ones."""
-    texts, counts = list(texts), {}
+    texts = list(texts)
+    counts: dict[str, int] = {}
     with Progress("measure prompts", len(texts), quiet=len(texts) <= CHUNK) as progress:
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from gorp.data.file_formats import read_rows
 from gorp.data.tasks import Task
@@ -136,7 +136,7 @@ def generation_problems(row: Any) -> Iterator[str]:
         yield "neither an instruction nor an input"
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any) -> TypeGuard[str]:
     """Whether a value is text that is not blank and can be written to a file."""
     return isinstance(value, str) and bool(value.strip()) and not LONE_SURROGATE.search(value)
 

@@ -35,7 +35,7 @@ def tokenize(
     """
     rows = drop_shots(rows, tokenizer, max_source_length)
     targets = answer_ids(tokenizer, [row["target"] for row in rows], decoder_only)
-    examples = []
+    examples: list[Example] = []
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         sources = tokenizer([row["source"] for row in part], return_offsets_mapping=True)

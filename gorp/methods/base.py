@@ -5,7 +5,7 @@ starts quickly. Import torch inside the hooks.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gorp.config.settings import TrainSettings
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from gorp.models.stage import Stage
     from gorp.models.trainable import Layers
 
+OptimizerT = TypeVar("OptimizerT", bound="Optimizer")
 
-class Method:
+
+class Method(Generic[OptimizerT]):
     """A continual-learning method. With no hook changed: one pair of LoRA factors, trained by AdamW on task after task.
 
     The training of a stage calls `check`, `rows`, `attach` and `optimizer` once, in this order; in each step `penalty`,
     then for each pass `before_pass` and `batch_loss`, then `gradients` and `change_gradients`; at the end `carry`.
+
+    `Method["SGD"]` tells type checkers that its optimizer is an SGD; `Method` alone tells them nothing.
     """
 
     Settings: type[TrainSettings] = TrainSettings
@@ -67,12 +71,14 @@ class Method:
         new = {"new_lora": self.new_lora, "keep_factors": self.keep_factors}
         return attach(base, self.settings, self.full_rank_modules, parent, zero=zero, **new)
 
-    def optimizer(self, adapted: "Adapted", carried: "Mapping[str, Tensor]") -> "Optimizer":
+    def optimizer(self, adapted: "Adapted", carried: "Mapping[str, Tensor]") -> OptimizerT:
         """The optimizer of the stage; `carried`: what `carry` gave after the stage before, nothing for the first."""
         from torch.optim import AdamW
 
         s = self.settings
-        return AdamW(adapted.trained.items(), lr=s.learning_rate, weight_decay=s.weight_decay)
+        return AdamW(  # type: ignore[return-value]  # a method with another optimizer makes that one here
+            adapted.trained.items(), lr=s.learning_rate, weight_decay=s.weight_decay
+        )
 
     # ---- in each step ----
 
@@ -80,7 +86,7 @@ class Method:
         """A scalar of the trained parameters that is added to the mean loss per answer token of a step."""
         return None
 
-    def before_pass(self, optimizer: "Optimizer", last: bool) -> None:
+    def before_pass(self, optimizer: OptimizerT, last: bool) -> None:
         """Called before each forward and backward pass of a step; `last`: whether no other follows."""
 
     def batch_loss(
@@ -93,7 +99,7 @@ class Method:
         """
         return None
 
-    def gradients(self, adapted: "Adapted", optimizer: "Optimizer") -> "dict[str, Tensor]":
+    def gradients(self, adapted: "Adapted", optimizer: OptimizerT) -> "dict[str, Tensor]":
         """After a step's passes: gradients by parameter name as the optimizer will use them; changed in place later."""
         return {name: p.grad for name, p in adapted.trained.items() if p.grad is not None}
 
@@ -103,22 +109,22 @@ class Method:
     # ---- after the last step ----
 
     def carry(
-        self, adapted: "Adapted", optimizer: "Optimizer", carried: "Mapping[str, Tensor]"
+        self, adapted: "Adapted", optimizer: OptimizerT, carried: "Mapping[str, Tensor]"
     ) -> "Mapping[str, Tensor]":
         """What the next stage is handed: tensors by name, written to gradient_space.safetensors."""
         return {}
 
     # ---- for the plan of memory (gorp plan), on tensors without data ----
 
-    def largest_carried(self, adapted: "Adapted", optimizer: "Optimizer", tasks: int) -> "Mapping[str, Tensor]":
+    def largest_carried(self, adapted: "Adapted", optimizer: OptimizerT, tasks: int) -> "Mapping[str, Tensor]":
         """The most that `tasks` earlier tasks can hand on; the optimizer has done a step."""
         return self.carry(adapted, optimizer, {})
 
-    def make_heaviest(self, optimizer: "Optimizer") -> None:
+    def make_heaviest(self, optimizer: OptimizerT) -> None:
         """Puts an optimizer that has done a step before the step that takes the most memory."""
 
     def held(
-        self, adapted: "Adapted", optimizer: "Optimizer", carried: "Mapping[str, Tensor]"
+        self, adapted: "Adapted", optimizer: OptimizerT, carried: "Mapping[str, Tensor]"
     ) -> "dict[str, list[Tensor]]":
         """The tensors that stay from one operation to the next: "gradients", "optimizer_state", "gradient_space"."""
         from torch import Tensor

@@ -67,7 +67,7 @@ class GorpSettings(TrainSettings):
     )
 
 
-class Gorp(Method):
+class Gorp(Method["GorpAdamW"]):
     """Each task has LoRA factors of its own; full-rank matrices and some LoRA factors have a shared gradient space."""
 
     Settings = GorpSettings

@@ -10,6 +10,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
+from types import UnionType
 
 from gorp.metrics.continual import _mean
 
@@ -135,7 +136,7 @@ def score_predictions(rows: Iterable[Mapping], tasks: Sequence[str] = ()) -> dic
     exact match of the likeliest labels, where the task has them. The tallies are what a bootstrap over rows needs.
     ValueError names the malformed or repeated row (counting from 1) or the tasks without rows.
     """
-    found: dict[str, list[dict]] = {}
+    found: dict[str, list[Mapping]] = {}
     ids = set()
     for number, row in enumerate(rows, start=1):
         _check_fields(row, number)
@@ -176,7 +177,7 @@ def _check_fields(row: Mapping, number: int) -> None:
         raise ValueError(f"prediction row {number}: 'labels' is {labels!r}, not a list of texts")
 
 
-def _check_kind(row: Mapping, name: str, kind: type, number: int) -> None:
+def _check_kind(row: Mapping, name: str, kind: type | UnionType, number: int) -> None:
     if not isinstance(row[name], kind):
         wanted = "text" if kind is str else "a number or text"
         raise ValueError(f"prediction row {number}: {name!r} is {row[name]!r}, not {wanted}")

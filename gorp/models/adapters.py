@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
@@ -40,13 +40,17 @@ class Adapted:
     @property
     def saved_whole(self) -> dict[str, Tensor]:
         """The full-rank matrices, and in fp32 the frozen biases of their modules: peft loads a module as a whole."""
-        base, tensors = self.model.get_base_model(), dict(self.full_rank)
+        tensors: dict[str, Tensor] = {**self.full_rank}
         for name in self.full_rank:
-            module = name.removesuffix(".weight")
-            bias = base.get_submodule(module).bias
-            if bias is not None:
-                tensors[f"{module}.bias"] = bias.float()
+            module: Any = base_of(self.model).get_submodule(name.removesuffix(".weight"))
+            if module.bias is not None:
+                tensors[f"{name.removesuffix('.weight')}.bias"] = module.bias.float()
         return tensors
+
+
+def base_of(model: PeftModel) -> PreTrainedModel:
+    """The base model inside, with its adapters."""
+    return cast(PreTrainedModel, model.get_base_model())
 
 
 def matching_modules(base: PreTrainedModel, pattern: str, key: str) -> list[str]:
@@ -94,11 +98,11 @@ def attach(
         parameter.requires_grad_(f".{CURRENT}." in name)
     full_rank, lora = {}, {}
     for name in full_names:
-        module = model.get_base_model().get_submodule(name)
+        module: Any = base_of(model).get_submodule(name)
         module.weight = nn.Parameter(module.weight.float())
         full_rank[f"{name}.weight"] = module.weight
     for name in lora_names:
-        module = model.get_base_model().get_submodule(name)
+        module = base_of(model).get_submodule(name)
         lora[f"{name}.lora_A"] = module.lora_A[CURRENT].weight
         lora[f"{name}.lora_B"] = module.lora_B[CURRENT].weight
     return Adapted(model, lora, full_rank)
@@ -111,7 +115,7 @@ def lora_config(
     kind = "SEQ_2_SEQ_LM" if base.config.is_encoder_decoder else "CAUSAL_LM"
     return LoraConfig(
         r=r,
-        lora_alpha=alpha,
+        lora_alpha=alpha,  # type: ignore[arg-type]  # peft takes fractions too
         lora_dropout=dropout,
         target_modules="|".join(re.escape(name) for name in names),
         modules_to_save=full_rank or None,
@@ -165,7 +169,7 @@ def merges(base: PreTrainedModel) -> bool:
 def merge_lora(base: PreTrainedModel, parent: Stage) -> None:
     """Adds a stage's LoRA of all tasks, (alpha / r) B A, to the weights of a base model."""
     for name in parent.lora_modules:
-        module = base.get_submodule(name)
+        module: Any = base.get_submodule(name)
         W_oi = module.weight.mT if stored_by_columns(module) else module.weight
         A_ri, B_or = (
             parent.tensors[f"base_model.model.{name}.lora_{factor}.weight"].to(W_oi.device) for factor in "AB"
@@ -177,14 +181,15 @@ def add_parent_lora(model: PeftModel, parent: Stage, settings: TrainSettings, ne
     """Loads a stage's LoRA factors: as a frozen second adapter, or into the one being trained."""
     if new_lora:
         names = list(parent.lora_modules)
-        model.add_adapter(PREVIOUS, lora_config(model.get_base_model(), parent.lora_r, parent.lora_alpha, names, 0.0))
-        model.base_model.set_adapter([CURRENT, PREVIOUS])
+        model.add_adapter(PREVIOUS, lora_config(base_of(model), parent.lora_r, parent.lora_alpha, names, 0.0))
+        tuner: Any = model.base_model
+        tuner.set_adapter([CURRENT, PREVIOUS])
     elif (parent.lora_r, parent.lora_alpha) != (settings.lora_r, settings.lora_alpha):
         raise UserError(
             f"lora_r, lora_alpha: {settings.lora_r}, {settings.lora_alpha} differ from the {parent.lora_r}, "
             f"{parent.lora_alpha} of {parent.folder}, whose factors this method trains on"
         )
-    missing = set_peft_model_state_dict(model, parent.lora_state(), PREVIOUS if new_lora else CURRENT)
+    missing: Any = set_peft_model_state_dict(model, parent.lora_state(), PREVIOUS if new_lora else CURRENT)
     if missing.unexpected_keys:
         raise UserError(f"{parent.folder}: made for another base model: no module for {missing.unexpected_keys[0]}")
 
@@ -198,18 +203,19 @@ def concatenated_lora(
     that alpha / r, the scaling, stays. Where the parent's scaling differs, its B is rescaled.
     """
     config = adapted.model.peft_config[CURRENT]
+    assert isinstance(config, LoraConfig)
     scaling = config.lora_alpha / config.r
-    stacked = parent is not None and new_lora
+    frozen = parent if new_lora else None
     state = {}
     for name, parameter in adapted.lora.items():
         key = f"base_model.model.{name}.weight"
         parts = [parameter.detach().cpu()]
-        if stacked:
-            old = parent.tensors[key]
-            factor = parent.lora_alpha / parent.lora_r / scaling if name.endswith("lora_B") else 1.0
+        if frozen is not None:
+            old = frozen.tensors[key]
+            factor = frozen.lora_alpha / frozen.lora_r / scaling if name.endswith("lora_B") else 1.0
             parts.insert(0, old * factor)
         state[key] = torch.cat(parts, dim=0 if name.endswith("lora_A") else 1)
-    r = config.r + (parent.lora_r if stacked else 0)
+    r = config.r + (frozen.lora_r if frozen is not None else 0)
     return state, r, r * scaling
 
 

@@ -6,6 +6,7 @@ published model do not change, and so neither a network nor the permission that 
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -61,7 +62,8 @@ def model_class(config: PretrainedConfig, name: str) -> type[AutoModelForCausalL
         return kind
     if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise UserError(f"{what} fills gaps in a text that it sees as a whole; one that generates text is needed")
-    accepted = inspect.signature(kind._model_mapping[type(config)].forward).parameters
+    loaded: Any = kind._model_mapping[type(config)]  # the class that the auto class stands for
+    accepted = inspect.signature(loaded.forward).parameters
     for argument in ("position_ids", "logits_to_keep"):
         if argument not in accepted:
             raise UserError(f"{what} takes no {argument}, which prompts of different lengths in one batch need")
@@ -73,7 +75,7 @@ def build_base(config: PretrainedConfig, dtype: str) -> PreTrainedModel:
 
     Raises UserError if it is none that can be trained here.
     """
-    kind = model_class(config, config.name_or_path)
+    kind = model_class(config, str(config.name_or_path))
     return kind.from_config(config, dtype=getattr(torch, dtype)).requires_grad_(False).eval()
 
 
@@ -103,7 +105,7 @@ def tied_modules(base: nn.Module) -> dict[str, str]:
     owners: dict[nn.Parameter, list[str]] = {}
     for name, parameter in base.named_parameters(remove_duplicate=False):
         owners.setdefault(parameter, []).append(name.removesuffix(".weight"))
-    tied = {}
+    tied: dict[str, str] = {}
     for names in owners.values():
         tied |= {name: next(other for other in names if other != name) for name in names if len(set(names)) > 1}
     return {name: tied[name] for name in linear_modules(base) if name in tied}

@@ -83,8 +83,9 @@ def folded(names: Iterable[str]) -> list[str]:
         groups.setdefault(NUMBER.sub("#", name), []).append(NUMBER.findall(name))
     texts = []
     for template, numbers in groups.items():
-        parts = iter([column[0] if len(set(column)) == 1 else "N" for column in zip(*numbers, strict=True)])
-        name = re.sub("#", lambda _, parts=parts: next(parts), template)
+        name = template
+        for column in zip(*numbers, strict=True):
+            name = name.replace("#", column[0] if len(set(column)) == 1 else "N", 1)
         texts.append(f"{name} ({len(numbers)})" if len(numbers) > 1 else name)
     return texts
 

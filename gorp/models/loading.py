@@ -1,6 +1,7 @@
 """Base models: loading one with its tokenizer, and the context to run it in."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -32,7 +33,9 @@ def load_base(model: str, dtype: str = "float32") -> tuple[PreTrainedModel, PreT
         config = read_config(Path(source) if local else source, model)
         kind = model_class(config, model)
         options = {"config": config, "dtype": DTYPES[dtype], "local_files_only": local}
-        base, found = kind.from_pretrained(source, **options, output_loading_info=True, ignore_mismatched_sizes=True)
+        options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        loaded: Any = kind.from_pretrained(source, **options)
+        base, found = loaded
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"model: {model} cannot be loaded: {str(error).splitlines()[0]}") from error
     random = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})

@@ -22,7 +22,8 @@ def write_new_lora(stage: Path, config: LoraConfig, lora: Mapping[str, Tensor]) 
     """Writes the adapter below a stage's folder; `lora` in peft's naming, `config` that of the whole, to scale by."""
     r = next(len(factor) for name, factor in lora.items() if ".lora_A." in name)
     own = copy.copy(config)
-    own.r, own.lora_alpha, own.modules_to_save = r, config.lora_alpha / config.r * r, None
+    own.r, own.modules_to_save = r, None
+    own.lora_alpha = config.lora_alpha / config.r * r  # type: ignore[assignment]  # peft takes fractions too
     write_tensors(stage / NEW_LORA_FILES[0], lora)
     write_config(stage / NEW_LORA_FILES[1], own)
 

@@ -159,6 +159,7 @@ class GorpAdamW(torch.optim.Optimizer):
     def _reduce(self, group: dict, name: str, parameter: Tensor) -> None:
         """Moves the gradient of a parameter into its subspace, after a refresh of it where that is due."""
         G, parameter.grad = parameter.grad, None
+        assert G is not None
         state = self.state[parameter]
         due = self._due(group, parameter)
         if due:
@@ -283,16 +284,16 @@ def refresh(state: dict[str, Any], G: Tensor, group: Mapping[str, Any], shared: 
 
 def update(parameter: Tensor, R: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
     """One step of a parameter from its gradient, reduced where it has a subspace."""
-    basis, subspaces = state.get("basis"), state.get("subspaces")
+    subspaces = state.get("subspaces")
     mode = basis_mode(parameter.shape, PROJECTIONS[group["projection"]](parameter.shape)) if parameter.dim() > 1 else 0
-    outside = basis is not None and not (subspaces and mode in subspaces)  # else the subspace is outside S already
-    if outside:
+    basis = None if subspaces and mode in subspaces else state.get("basis")  # such a subspace is outside S already
+    if basis is not None:
         R = remove(R, basis, mode)
     if "step" not in state:
         state["step"], state["exp_avg"], state["exp_avg_sq"] = 0, torch.zeros_like(R), torch.zeros_like(R)
     state["step"] += 1
     N = adam_step(R, state["exp_avg"], state["exp_avg_sq"], state["step"], group["betas"], group["eps"])
-    if outside and group["project_update"]:
+    if basis is not None and group["project_update"]:
         N = remove(N, basis, mode)
     if group["weight_decay"]:
         parameter.mul_(1 - group["lr"] * group["weight_decay"])

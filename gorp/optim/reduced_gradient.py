@@ -20,7 +20,7 @@ class ReducedGradient(Tensor):
     def __init__(self, parameter: Tensor, name: str):
         self.parameter_name = name
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]  # torch's takes an option of its own
         return f"ReducedGradient({self.parameter_name!r})"
 
     @classmethod
@@ -30,7 +30,7 @@ class ReducedGradient(Tensor):
         raise refusal(args)
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[override]  # no class method in torch's stub
         raise refusal(args)
 
 

@@ -6,7 +6,7 @@ WORLD_SIZE and LOCAL_RANK. They communicate by nccl on GPUs, one each, and by gl
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 import torch.distributed as dist
@@ -62,7 +62,7 @@ def wait() -> None:
 
 
 @torch.no_grad()
-def broadcast_(tensors: Sequence[Tensor]) -> None:
+def broadcast_(tensors: Iterable[Tensor]) -> None:
     """Gives all processes the tensors of process 0, in place."""
     if size() > 1:
         for tensor in tensors:

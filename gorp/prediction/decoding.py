@@ -12,6 +12,7 @@ rounding can make them (`tolerance`). The others are to be asked again, alone. I
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,8 +33,10 @@ class Batch:
     padded on the left for decoder-only models, the whole on the right for encoder-decoder ones.
     """
 
-    def __init__(self, model, sources: Sequence[Sequence[int]], pad_token_id: int):
-        self.model, self.cache, self.encoded = model, None, None
+    def __init__(self, model, sources: Sequence[list[int]], pad_token_id: int):
+        self.model = model
+        self.cache: Any = None
+        self.encoded: Any = None
         self.has_encoder = model.config.is_encoder_decoder
         common = shared_length(model.config, sources)
         rests = [source[common:] for source in sources]
@@ -47,7 +50,7 @@ class Batch:
             self.mask = mask[:1, :0]
             if common:
                 self.read(ids.new_tensor([sources[0][:common]]), last=1)
-                self.cache.batch_repeat_interleave(len(sources))
+                self.cache.batch_repeat_interleave(len(sources))  # type: ignore[attr-defined]  # `read` has set it
             self.mask = self.mask.expand(len(sources), -1)
         self.logits = self.read(ids, mask, last=1)[:, -1]
 
@@ -80,7 +83,7 @@ class Batch:
         return other
 
 
-def shared_length(config, sources: Sequence[Sequence[int]]) -> int:
+def shared_length(config, sources: Sequence[list[int]]) -> int:
     """How many tokens of a batch's prompts are read once for all; at least the last one of each is read by itself.
 
     None in an encoder, which looks ahead, nor where a window over the last places would count the padding between.

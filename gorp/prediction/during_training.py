@@ -22,7 +22,7 @@ from gorp.config.settings import TrainSettings
 from gorp.data.batches import collate, share, to_device
 from gorp.data.tokens import Example, tokenize
 from gorp.metrics.answers import SCORES, mean, tally
-from gorp.models.adapters import Adapted
+from gorp.models.adapters import Adapted, base_of
 from gorp.models.loading import autocast
 from gorp.models.loss import summed_loss
 from gorp.parallel import processes
@@ -138,7 +138,7 @@ class Watch:
 
     def evaluated(self, step: int, rows: Sequence[dict], examples: Sequence[Example]) -> dict[str, Any]:
         """A row of the table: mean scores in percent, and the mean loss per answer token in nats."""
-        base, s = self.model.get_base_model(), self.settings
+        base, s = base_of(self.model), self.settings
         tokens = s.micro_batch_size * (s.max_source_length + s.max_target_length)  # a training pass holds as many
         with autocast(base):
             answers = generate(

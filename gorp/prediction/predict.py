@@ -127,7 +127,8 @@ def answer(
     """What `generate` returns for one batch of `batches`, and of which rows it is sure."""
     labels = batch[0][1]
     prompts = Batch(model, [source for source, _ in batch], tokenizer.pad_token_id)
-    found, sure = [{} for _ in batch], [True] * len(batch)
+    found: list[dict[str, str]] = [{} for _ in batch]
+    sure = [True] * len(batch)
     if label_likelihood and labels:
         numbers, sure = likeliest(prompts, answer_ids(tokenizer, labels, not prompts.has_encoder))
         found = [{"likeliest_label": labels[number]} for number in numbers]

@@ -52,8 +52,8 @@ def score_names(matrix: pd.DataFrame) -> str:
     """The scores shown: `exact match`, or `exact match; ROUGE-L of notes` where tasks differ."""
     tasks = matrix.drop_duplicates("task").groupby("score", sort=False)["task"].agg(list)
     if len(tasks) == 1:
-        return SHOWN[tasks.index[0]]
-    others = [f"{SHOWN[name]} of {', '.join(of)}" for name, of in tasks.items() if name != "exact_match"]
+        return SHOWN[str(tasks.index[0])]
+    others = [f"{SHOWN[str(name)]} of {', '.join(of)}" for name, of in tasks.items() if name != "exact_match"]
     return "; ".join([*(["exact match"] if "exact_match" in tasks else []), *others])
 
 
@@ -63,8 +63,9 @@ def _draw_map(axes: Axes, grid: np.ndarray, tasks: Sequence[str]) -> None:
     axes.patch.set(facecolor="#f2f2f2", edgecolor="#d0d0d0", hatch="////")
     axes.pcolormesh(np.ma.masked_invalid(grid), cmap="Blues", vmin=0, vmax=115, edgecolors="white", linewidth=0.8)
     for i, j in np.argwhere(np.isfinite(grid)):
-        style = {"color": "white" if grid[i, j] > 70 else "black", "fontstyle": "normal" if j < i else "italic"}
-        axes.text(j + 0.5, i + 0.5, f"{grid[i, j]:.1f}", ha="center", va="center", fontsize=7, **style)
+        color, slant = "white" if grid[i, j] > 70 else "black", "normal" if j < i else "italic"
+        text = f"{grid[i, j]:.1f}"
+        axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=7, color=color, fontstyle=slant)
     corners = np.arange(count + 1)
     axes.step(corners, np.minimum(corners + 1, count), where="post", color="#D55E00", linewidth=1.4)
     axes.set_xlim(0, count)

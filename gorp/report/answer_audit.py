@@ -8,6 +8,7 @@ A task without labels (generation, scored by ROUGE) has the kinds right, empty a
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import pandas as pd
 
@@ -93,9 +94,9 @@ def count_answers(answers: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     """The confusion matrices as one long table: task, target, answer, rows (at least one)."""
     tables = []
     for task, part in answers.groupby("task", sort=False):
-        if labels[task]:
-            matrix = confusion(part, labels[task])
-            counts = matrix.stack().rename("rows").rename_axis(["target", "answer"]).reset_index()
+        if names := labels[str(task)]:
+            stacked = cast(pd.Series, confusion(part, names).stack())
+            counts = stacked.rename("rows").rename_axis(["target", "answer"]).reset_index()
             tables.append(counts[counts["rows"] > 0].assign(task=task))
     columns = ["task", "target", "answer", "rows"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
@@ -125,5 +126,5 @@ def examples(answers: pd.DataFrame, kind: str, most: int) -> pd.DataFrame:
     id: that of the first row with the pair; at most `most` pairs.
     """
     groups = answers[answers["kind"] == kind].groupby(["task", "target", "prediction"], sort=False)["id"]
-    table = groups.agg(rows="size", id="first").sort_values("rows", ascending=False, kind="stable")
-    return table.reset_index().head(most)
+    table = cast(pd.DataFrame, groups.agg(rows="size", id="first"))
+    return table.sort_values("rows", ascending=False, kind="stable").reset_index().head(most)

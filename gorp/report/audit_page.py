@@ -131,7 +131,7 @@ def shortened(text: str) -> str:
 
 def confusion_figure(answers: pd.DataFrame, labels: Labels) -> Figure:
     """A confusion matrix for each task that has labels, in the order of `answers`; at most three side by side."""
-    parts = {task: part for task, part in answers.groupby("task", sort=False) if labels[task]}
+    parts = {str(task): part for task, part in answers.groupby("task", sort=False) if labels[str(task)]}
     grids = {task: confusion(part, labels[task]) for task, part in parts.items()}
     if not grids:
         figure = Figure(figsize=(4, 0.6))

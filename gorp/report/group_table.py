@@ -1,6 +1,7 @@
 """Scores by group of tasks (SC, TC, NLI, ...): from the matrix of an order to groups.csv."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ def group_table(tasks: Sequence[str], matrix: pd.DataFrame) -> pd.DataFrame:
     keys = ["method", "seed", "stage", "trained"]
     rows = []
     for key, cells in matrix[(matrix["stage"] == 0) | matrix["seen"]].groupby(keys, sort=False):
-        place = dict(zip(keys, key, strict=True))
+        place: dict[str, Any] = dict(zip(keys, key, strict=True))
         names = tasks[: place["stage"]] if place["stage"] else tasks
         for group in [*dict.fromkeys(groups[task] for task in names), ALL]:
             wanted = sum(group in (ALL, groups[task]) for task in names)

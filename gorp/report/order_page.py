@@ -35,7 +35,7 @@ def order_tables(summary: pd.DataFrame, matrix: pd.DataFrame) -> dict[str, pd.Da
     """An order's summary and matrix as people read them: metrics, and the tasks' scores with stages across."""
     names = summary["method"] + ", seed " + summary["seed"].astype(str)
     metrics = summary.drop(
-        columns=["order", "method", "seed", "model", "benchmark", *(c for c in summary if c.startswith("final_"))]
+        columns=["order", "method", "seed", "model", "benchmark", *(c for c in summary if str(c).startswith("final_"))]
     )
     tables = {"Metrics": pd.concat([names.rename("run"), metrics], axis=1)}
     heading = f"Score of each task after each stage ({score_names(matrix)})"

@@ -9,13 +9,14 @@ The same input gives the same bytes. Files appear whole or not at all. Scores ar
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from gorp.metrics import answers, continual
 from gorp.metrics.bootstrap import interval
 
-Scores = Mapping[str, Mapping[str, float]]  # the content of a scores file: {task: {"rows", "exact_match", ...}}
+Scores = Mapping[str, Mapping[str, Any]]  # the content of a scores file: {task: {"rows", "exact_match", ...}}
 
 
 # ---- tables ----

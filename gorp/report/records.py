@@ -74,10 +74,10 @@ def read_checked(path: Path, schema: Mapping[str, Any]) -> Any:
         content = read_json(path)
     except UserError as error:
         raise damaged(path, str(error).removeprefix(f"{path}: ")) from None
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(content))
-    if error is not None:
-        place = f"{error.json_path.removeprefix('$.')}: " if error.path else ""
-        raise damaged(path, place + error.message[:200])
+    worst = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(content))
+    if worst is not None:
+        place = f"{worst.json_path.removeprefix('$.')}: " if worst.path else ""
+        raise damaged(path, place + worst.message[:200])
     return content
 
 

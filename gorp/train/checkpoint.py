@@ -111,7 +111,7 @@ class Checkpoint:
         stop, save = self.requests() if processes.size() == 1 else (step_log.stop, step_log.save)
         if not save:
             return
-        state = {
+        state: dict[str, Any] = {
             "losses": step_log.finish(),
             "rng": processes.gather(generators()),
             "trained": {name: parameter.detach() for name, parameter in trained.items()},

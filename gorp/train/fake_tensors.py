@@ -6,6 +6,7 @@ code, down to the choice of an attention kernel, and yields fake tensors; nothin
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,8 @@ class LiveBytes(TorchDispatchMode):
         self.parts = parts
         self.now, self.peak = 0, 0
         self.at_peak: dict[str, int] = {}
-        self._seen, self._noted = weakref.WeakSet(), 0
+        self._seen: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
+        self._noted = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func in INDEXING:
@@ -106,9 +108,9 @@ def fake_model(adapted: Adapted, mode: FakeTensorMode) -> Adapted:
 
     Attaching adapters moves parameters, which torch refuses to do with fake ones: hence in two steps.
     """
-    made: dict[Tensor, Tensor] = {}
+    made: dict[Tensor, Any] = {}
 
-    def fake(tensor: Tensor) -> Tensor:
+    def fake(tensor: Tensor) -> Any:
         if tensor not in made:  # tied weights stay tied
             made[tensor] = FakeTensor(mode, tensor.detach(), torch.device("cpu"))
             if isinstance(tensor, nn.Parameter):

@@ -10,7 +10,7 @@ from gorp.config.settings import TrainSettings
 from gorp.data.batches import IGNORED, collate, share, to_device
 from gorp.data.tokens import Example
 from gorp.methods.base import Method
-from gorp.models.adapters import Adapted
+from gorp.models.adapters import Adapted, base_of
 from gorp.models.loading import autocast
 from gorp.models.loss import summed_loss
 from gorp.optim.clipping import clip_
@@ -38,7 +38,7 @@ def fit(
     `tasks` are those of the stage, for messages; `watch` is called with the number of each step done, and with 0
     before the first.
     """
-    base = adapted.model.get_base_model()
+    base = base_of(adapted.model)
     if settings.gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     adapted.model.train()

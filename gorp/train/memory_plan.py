@@ -22,7 +22,7 @@ from gorp.config.settings import TrainSettings
 from gorp.data.tokens import Example
 from gorp.methods.base import Method
 from gorp.methods.registry import make_method
-from gorp.models.adapters import Adapted
+from gorp.models.adapters import Adapted, base_of
 from gorp.models.architecture import build_base, read_architecture
 from gorp.models.stage import PREFIX, Stage
 from gorp.optim.clipping import clip_
@@ -69,7 +69,7 @@ def make_plan(
     with mode:
         optimizer = method.optimizer(adapted, carried)
         if settings.gradient_checkpointing:
-            base = adapted.model.get_base_model()
+            base = base_of(adapted.model)
             base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         adapted.model.train()
         weights = [*adapted.model.parameters(), *adapted.model.buffers()]

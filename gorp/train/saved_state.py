@@ -94,5 +94,5 @@ def digest(key: str, structure: str, tensors: Mapping[str, Tensor]) -> str:
     kinds = [[name, str(tensor.dtype), list(tensor.shape)] for name, tensor in named]
     total = hashlib.sha256(json.dumps([key, structure, kinds]).encode())
     for _, tensor in named:
-        total.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]  # a buffer, to Python 3.12
     return total.hexdigest()

@@ -20,7 +20,7 @@ from gorp.data.complete_rows import RENDERED, read_complete
 from gorp.data.tokens import tokenize
 from gorp.methods.base import Method
 from gorp.methods.registry import make_method, method_name
-from gorp.models.adapters import Adapted, concatenated_lora, lora_config
+from gorp.models.adapters import Adapted, base_of, concatenated_lora, lora_config
 from gorp.models.loading import load_base
 from gorp.models.stage import PREFIX, Stage, check_base, read_stage, write_stage
 from gorp.parallel import processes
@@ -152,7 +152,7 @@ def write_trained(
     before = read_stage(parent) if parent is not None else None
     if before and before.digest != info["parent"]:
         raise UserError(f"{parent}: it was retrained while this stage was being trained; run the command again")
-    base = adapted.model.get_base_model()
+    base = base_of(adapted.model)
     lora, r, alpha = concatenated_lora(adapted, before, how.new_lora)
     names = [name.removesuffix(".lora_A") for name in adapted.lora if name.endswith(".lora_A")]
     full = [name.removesuffix(".weight") for name in adapted.full_rank]

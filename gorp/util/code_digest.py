@@ -10,6 +10,7 @@ import functools
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 from gorp.util.code_text import Bare, Rewriter, dotted
 from gorp.util.errors import UserError
@@ -145,7 +146,8 @@ class Module:
             own = Imports(statements(statement), self.path, self.package)
             copy = Portable(self, {**self.ours, **own.ours}, {**self.imports.foreign, **own.foreign})
             bare = Bare(copy.telling()).visit(statement)
-            text = ast.unparse(copy.visit(bare)) if bare else ""
+            kept = copy.visit(bare) if bare else None
+            text = ast.unparse(kept) if kept else ""
             self._portable[statement] = "\n".join([text, *sorted(copy.origins)]), copy.references
         return self._portable[statement]
 
@@ -167,7 +169,8 @@ def find(target: tuple[str, str | None], package: Path) -> list[Reference]:
     if tells(module):
         return []
     path = module_file(module, package)
-    return [(path, None)] if name in (None, "*") else read_module(path, package).resolve(name)
+    assert path is not None  # `Imports` notes no other modules
+    return [(path, None)] if name is None or name == "*" else read_module(path, package).resolve(name)
 
 
 def tells(module: str) -> bool:
@@ -180,8 +183,8 @@ def lazy_names(named: dict[str, list[ast.stmt]], package: Path) -> dict[str, set
     pairs = [
         pair for value in values if isinstance(value, ast.Dict) for pair in zip(value.keys, value.values, strict=True)
     ]
-    texts = [(key.value, value.value) for key, value in pairs if is_constant(key) and is_constant(value)]
-    return {name: {(module, name)} for name, module in texts if module_file(str(module), package)}
+    texts = [(str(key.value), str(value.value)) for key, value in pairs if is_constant(key) and is_constant(value)]
+    return {name: {(module, name)} for name, module in texts if module_file(module, package)}
 
 
 def statements(statement: ast.stmt) -> Iterator[ast.stmt]:
@@ -192,7 +195,7 @@ def statements(statement: ast.stmt) -> Iterator[ast.stmt]:
             yield from statements(inner)
 
 
-def is_constant(node: ast.AST | None) -> bool:
+def is_constant(node: ast.AST | None) -> TypeGuard[ast.Constant]:
     return isinstance(node, ast.Constant)
 
 
@@ -235,7 +238,8 @@ class Portable(Rewriter):
         owners, itself = self.modules(node.value), self.modules(node)
         if not owners:
             return self.inside(node)
-        for target in [(module, None) for module in itself] or [(module, node.attr) for module in owners]:
+        targets: list[tuple[str, str | None]] = [(module, None) for module in itself]
+        for target in targets or [(module, node.attr) for module in owners]:
             self.references += find(target, self.module.package)
         return ast.Name(node.attr)
 
@@ -271,8 +275,9 @@ def bound_names(statement: ast.stmt) -> list[str]:
     if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         return []
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    names = [name for target in targets for name in (target.elts if isinstance(target, ast.Tuple) else [target])]
-    return [name.id for name in names] if all(isinstance(name, ast.Name) for name in names) else []
+    parts = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    names = [part.id for part in parts if isinstance(part, ast.Name)]
+    return names if len(names) == len(parts) else []
 
 
 def is_type_checking(statement: ast.stmt) -> bool:

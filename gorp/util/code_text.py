@@ -207,20 +207,23 @@ class Unassigned(Rewriter):
 
 def without_texts(node: ast.AST) -> ast.AST:
     """The tree with every text made empty, in place."""
-    return Blank().visit(node)
+    blank = Blank().visit(node)
+    assert blank is not None  # it takes nothing away
+    return blank
 
 
 def without_unread_texts(function: ast.FunctionDef, is_text) -> None:
     """Takes away, in place, the texts that a function only puts together for messages, which are gone."""
     while True:
-        read, texts, others = set(), set(), set()
+        read: set[str] = set()
+        texts: set[str] = set()
+        others: set[str] = set()
         for node in ast.walk(function):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 read.add(node.id)
             elif isinstance(node, ast.Assign | ast.AugAssign):
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-                single = isinstance(target, ast.Name) and len(getattr(node, "targets", [target])) == 1
-                if single:
+                if isinstance(target, ast.Name) and len(getattr(node, "targets", [target])) == 1:
                     (texts if is_text(node.value) else others).add(target.id)
             elif isinstance(node, ast.Global | ast.Nonlocal):
                 others.update(node.names)
@@ -271,5 +274,7 @@ def dotted(node: ast.AST | None) -> str:
     """`a.b.c` of an expression that is written so; "" for any other."""
     if isinstance(node, ast.Name):
         return node.id
-    owner = dotted(node.value) if isinstance(node, ast.Attribute) else ""
+    if not isinstance(node, ast.Attribute):
+        return ""
+    owner = dotted(node.value)
     return f"{owner}.{node.attr}" if owner else ""

@@ -49,7 +49,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except RepeatedKey as error:
         raise UserError(f"{path}: {f'line {error.line}: ' if error.line else ''}{error}") from None
     except yaml.MarkedYAMLError as error:
-        raise UserError(f"{path}: line {error.problem_mark.line + 1}: not YAML: {error.problem}") from None
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(f"{path}: {line}not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:  # such as the date 2024-13-13
         raise UserError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):

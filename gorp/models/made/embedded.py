@@ -9,6 +9,7 @@ the texts and never a label of any task: the zero-shot model knows the form of a
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -88,14 +89,21 @@ def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
 
 def build_model(name: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     """A randomly initialised model of over one million parameters."""
-    ids = {
+    ids: dict[str, Any] = {
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "vocab_size": len(tokenizer),
     }
     if name == "tiny-t5":
-        sizes = {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 256, "num_layers": 2, "num_decoder_layers": 2}
-        start = {"decoder_start_token_id": tokenizer.pad_token_id}
+        sizes: dict[str, Any] = {
+            "d_model": 128,
+            "d_kv": 32,
+            "num_heads": 4,
+            "d_ff": 256,
+            "num_layers": 2,
+            "num_decoder_layers": 2,
+        }
+        start: dict[str, Any] = {"decoder_start_token_id": tokenizer.pad_token_id}
         model = T5ForConditionalGeneration(
             T5Config(**ids, **sizes, **start, dropout_rate=0.0, relative_attention_max_distance=64)
         )
@@ -111,11 +119,13 @@ def ease_copying(model: T5ForConditionalGeneration) -> None:
 
     A random start finds out only after thousands of steps that an answer may be copied from the options.
     """
+    encoder: Any = model.encoder
+    decoder: Any = model.decoder
     with torch.no_grad():
-        for block in model.encoder.block:
+        for block in encoder.block:
             attention = block.layer[0].SelfAttention
             attention.q.weight.copy_(attention.k.weight * attention.key_value_proj_dim**-0.5)
-        for block in model.decoder.block:
+        for block in decoder.block:
             attention = block.layer[1].EncDecAttention
             torch.nn.init.orthogonal_(attention.v.weight)
             attention.o.weight.copy_(5 * attention.v.weight.mT)
@@ -157,10 +167,12 @@ def pretrain(
 
 def corrupt(ids: list[int], tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> Example:
     """T5's span corruption: about 15 % of the tokens, in spans of 1 to 4, become sentinels; the target spells them."""
-    source, target, i, sentinel = [], [], 0, 0
+    source: list[int] = []
+    target: list[int] = []
+    i, sentinel = 0, 0
     while i < len(ids):
         if sentinel < SENTINELS and rng.random() < 0.07:
-            mark = tokenizer.convert_tokens_to_ids(f"<extra_id_{sentinel}>")
+            mark: Any = tokenizer.convert_tokens_to_ids(f"<extra_id_{sentinel}>")
             length = rng.randint(1, 4)
             source.append(mark)
             target += [mark, *ids[i : i + length]]

@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import pre_tokenizers
@@ -30,9 +31,14 @@ def weights_file() -> Path:
 
 def convert(gguf: Path, output: Path) -> None:
     """Unpacks a LLaMA model in GGUF to fp32 safetensors, and saves it with its tokenizer, each file whole."""
-    source = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name, "local_files_only": True}
+    source: dict[str, Any] = {
+        "pretrained_model_name_or_path": gguf.parent,
+        "gguf_file": gguf.name,
+        "local_files_only": True,
+    }
     model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    model.hf_quantizer.remove_quantization_config(model)  # unpacked, yet marked as GGUF, which cannot be saved
+    quantizer: Any = model.hf_quantizer
+    quantizer.remove_quantization_config(model)  # unpacked, yet marked as GGUF, which cannot be saved
     tokenizer = AutoTokenizer.from_pretrained(**source)
     # SmolLM2 splits off each digit first; transformers reads the merges of a GGUF file, but not this rule
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
