@@ -10,7 +10,7 @@ demo: .venv/ready
 	@echo; echo "results/order1/summary.csv:"; cat results/order1/summary.csv
 
 test: .venv/ready-dev
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder  # slow files first
 
 # as root, with SLURM installed: apt-get install --no-install-recommends slurm-wlm munge
 test-slurm: .venv/ready-dev

@@ -163,6 +163,7 @@ def trained(case, chain, micros, tasks, tmp_path_factory):
     return {**cases, "printed": done.stdout}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_processes_train_as_one(trained, train, micros, family, batch):
@@ -174,6 +175,7 @@ def test_two_processes_train_as_one(trained, train, micros, family, batch):
         same(stage, alone, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_second_task_does_too(trained, tmp_path, family):
     """What the first has learnt is in the pieces; the shared gradient space that it left has its effect, and grows."""
@@ -188,6 +190,7 @@ def test_a_second_task_does_too(trained, tmp_path, family):
             torch.testing.assert_close(found @ found.mT, S_wm @ S_wm.mT, atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_evaluations_while_it_trains(trained, tmp_path, family):
     """They change nothing above. Processes share the rows, or do all where each holds a piece of the model."""
@@ -201,12 +204,14 @@ def test_evaluations_while_it_trains(trained, tmp_path, family):
         pd.testing.assert_frame_equal(found, expected, atol=2e-4, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_first_process_decides_weights_and_subspaces(trained, tmp_path, family):
     case = trained[f"{family}-differs"]
     same(read_stage(case["output"]), train_alone(case, output=tmp_path / "alone"), family)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["zero3", "zero3-offload"])
 @pytest.mark.parametrize("task", ["moods", "topics"])
 def test_pieces_in_bf16_train_as_the_whole_model(trained, way, task):
@@ -218,12 +223,14 @@ def test_pieces_in_bf16_train_as_the_whole_model(trained, way, task):
     assert pieces.info["losses"] == pytest.approx(whole.info["losses"], abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_another_method_does_too(trained, tmp_path, family):
     case = trained[f"{family}-seqlora"]
     same(read_stage(case["output"]), train_alone(case, output=tmp_path / "alone"), family)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_model_in_pieces_generates_between_two_trainings(trained, family):
     for process in (0, 1):
@@ -239,6 +246,7 @@ def test_a_model_in_pieces_generates_between_two_trainings(trained, family):
         assert not any("lora_" in name for name in pieces["sharded"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_processes_predict_the_same_bytes(trained, tmp_path, family, budget):
@@ -249,6 +257,7 @@ def test_two_processes_predict_the_same_bytes(trained, tmp_path, family, budget)
     assert shown == len(FAMILIES), re.findall(r"predict: .*", trained["printed"])
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_two_processes_end_with_the_same_bytes(trained):
     """Dropout included, and though the signal came to one of them alone."""
     cut, whole = (Path(trained[name]["output"]) for name in ("cut", "whole"))
@@ -261,12 +270,14 @@ def test_stopped_and_resumed_two_processes_end_with_the_same_bytes(trained):
     assert not list(cut.glob(f"{PREFIX}*"))
 
 
+@pytest.mark.slow
 def test_processes_differ_in_their_dropout(trained, tmp_path):
     alone = train_alone(trained["whole"], output=tmp_path / "alone")
     losses = read_stage(trained["whole"]["output"]).info["losses"]
     assert losses != pytest.approx(alone.info["losses"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_two_go_on_as_one_and_one_as_two(trained, tmp_path, capfd):
     first, second = trained["two then one"], trained["one then two"]
     whole = train_alone(first, output=tmp_path / "whole")
@@ -278,6 +289,7 @@ def test_two_go_on_as_one_and_one_as_two(trained, tmp_path, capfd):
     assert read_stage(second["output"]).info["processes"] == 2
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_all_and_the_next_call_resumes(case, tmp_path, capfd):
     killed = case("killed", "llama") | {"signal": [signal.SIGKILL, 3], "checkpoint_minutes": 0}
     start = time.monotonic()
@@ -291,6 +303,7 @@ def test_a_killed_process_ends_all_and_the_next_call_resumes(case, tmp_path, cap
     assert "going on after step 2" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_deepspeed_launcher_and_the_command_line(case, tmp_path):
     made = case("launched", "llama", task="topics")
     settings = [f"{key}={value}" for key, value in made["settings"].items()]

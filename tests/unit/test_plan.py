@@ -118,6 +118,7 @@ def test_shipped_architectures_have_the_published_sizes(model, parameters):
     assert sum(parameter.numel() for parameter in base.parameters()) == parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "rows", "full_rank", "peak"),
     [("t5-large", 4, 48 * 1024**2, 13e9), ("llama2-7b", 1, 32 * 4096 * 11008, 19.6e9)],

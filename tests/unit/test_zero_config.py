@@ -146,6 +146,7 @@ def test_a_file_that_is_not_there(tmp_path):
         read_zero_config(tmp_path / "x.json", SETTINGS, "float32", 1)
 
 
+@pytest.mark.slow
 def test_a_published_config_holds_the_model_in_pieces_without_a_launcher_too(tmp_path, micros, tasks, train):
     (tmp_path / "stage3.config").write_text(json.dumps(AUTOMATIC | {"zero_optimization": STAGE_3}))
     family, output = micros["t5"], tmp_path / "stage"

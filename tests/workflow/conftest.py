@@ -6,6 +6,14 @@ from calls import run
 from filelock import FileLock
 from project import make_project
 
+SLOW_FIXTURES = {"finished", "outer", "slow"}  # which run jobs
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory) -> Path:

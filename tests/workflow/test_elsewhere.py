@@ -68,7 +68,6 @@ def outer(project, tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_as_a_module_with_a_prefix(outer):
     assert not (outer / "results").exists()
     shown = [f"order7/{name}" for name in ("summary.csv", "matrix.csv", "accuracy.svg")]
@@ -78,7 +77,6 @@ def test_as_a_module_with_a_prefix(outer):
     assert "Nothing to be done" in run(outer).stdout
 
 
-@pytest.mark.slow
 def test_a_real_run_mixes_scores(outer):
     results = outer / "inner/results"
     summary = pd.read_csv(results / "order7/summary.csv").loc[0]

@@ -23,7 +23,7 @@ def checkout(project, tmp_path, monkeypatch):
     """A copy of the project whose code has a manifest of the project's data, in a clone of the official form."""
     monkeypatch.setenv("no_proxy", "*")
     folder = tmp_path / "checkout"
-    shutil.copytree(project, folder, symlinks=True, ignore=shutil.ignore_patterns("results", ".snakemake"))
+    shutil.copytree(project, folder, symlinks=True, ignore=shutil.ignore_patterns("results"))
     shutil.copytree(REPOSITORY / "gorp", folder / "code/gorp", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(REPOSITORY / "CL_Benchmark", folder / "code/CL_Benchmark")
     shutil.copytree(folder / "data", folder / "clone/CL_Benchmark")
@@ -74,6 +74,7 @@ def test_another_instruction_is_asked_for_before_any_is_known(checkout):
     assert re.search("gorp preprocess .* --instruction=drawn --seed=3 ", done.stdout), done.stdout
 
 
+@pytest.mark.slow
 def test_fetched_once_for_all_runs_and_rendered_as_from_a_folder(checkout):
     with mirror(checkout / "clone") as address:
         done = call(checkout, *ROWS, source=address)
@@ -105,6 +106,7 @@ def test_fetched_once_for_all_runs_and_rendered_as_from_a_folder(checkout):
     assert plan(checkout, *ROWS) == ["Fetch the instructions", *both]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fetched_stops_the_run_and_the_next_goes_on(checkout):
     train = checkout / "clone/CL_Benchmark/TC/agnews/train.json"
     right = train.read_bytes()
@@ -122,6 +124,7 @@ def test_what_cannot_be_fetched_stops_the_run_and_the_next_goes_on(checkout):
     assert (checkout / "results/official/TC/agnews/train.json").read_bytes() == right
 
 
+@pytest.mark.slow
 def test_offline_each_data_set_says_what_is_missing(checkout):
     done = call(checkout, *ROWS, source="")
     assert done.returncode != 0

@@ -38,6 +38,7 @@ def shell(folder: Path, command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands(checkout):
     *before, labels, preprocess, snakemake = COMMANDS.splitlines()
     for command in before:

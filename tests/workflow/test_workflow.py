@@ -192,6 +192,7 @@ def test_an_edit_runs_again_what_it_touches(finished, config, expected):
     assert counts == {**expected, "aggregate": 1, "show": 1}
 
 
+@pytest.mark.slow
 def test_a_setting_that_a_method_does_not_use_runs_nothing_again(project):
     folder = project
     assert run(folder, "results/test/stages/short/seqlora/seed0/amazon/stage.json", methods=["seqlora"]).returncode == 0
