@@ -34,6 +34,7 @@ def main(cases: str) -> None:
     torch.set_num_threads(1)
     with processes.started():
         for case in read_json(cases):
+            torch.distributed.barrier()  # as between two launches: what the first process writes is there
             if "budget" in case:
                 predict(
                     case["model"], case["stage"], case["data"], case["output"], 200, 8, case["budget"], "float32", True
