@@ -129,4 +129,8 @@ def learning_files(wildcards):
             "config: learning_curves: every: 0 scores nothing while a task is trained; give it a number of steps"
         )
     stages = f"{RUN}/stages/{SUITES[wildcards.order]}"
-    return [f"{stages}/{run}/{table}" for run in order_runs() for table in result_paths.evaluation_tables(ORDERS[wildcards.order])]
+    return [
+        f"{stages}/{run}/{table}"
+        for run in order_runs()
+        for table in result_paths.evaluation_tables(ORDERS[wildcards.order])
+    ]
