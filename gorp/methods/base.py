@@ -120,6 +120,11 @@ class Method(Generic[OptimizerT]):
         """The most that `tasks` earlier tasks can hand on; the optimizer has done a step."""
         return self.carry(adapted, optimizer, {})
 
+    @property
+    def first_step_may_be_heaviest(self) -> bool:
+        """Whether the first step may take more memory than the one that `make_heaviest` prepares."""
+        return False
+
     def make_heaviest(self, optimizer: OptimizerT) -> None:
         """Puts an optimizer that has done a step before the step that takes the most memory."""
 

@@ -134,6 +134,11 @@ class Gorp(Method["GorpAdamW"]):
             bases[name] = S_wm.new_empty(side, min(tasks * S_wm.shape[1], limit or side, side))
         return bases
 
+    @property
+    def first_step_may_be_heaviest(self) -> bool:
+        """All subspaces are due in the first step, few in any other with `stagger`."""
+        return self.settings.stagger
+
     def make_heaviest(self, optimizer: "GorpAdamW") -> None:
         """Before a step in which subspaces are due."""
         for state in optimizer.state.values():

@@ -118,11 +118,16 @@ def largest_carried(adapted: Adapted, method: Method, mode: FakeTensorMode, task
         return {}
     with mode, LiveBytes(dict):
         optimizer = method.optimizer(adapted, {})
-        for parameter in adapted.trained.values():  # a step with gradients from nowhere makes the optimizer's state
-            parameter.grad = torch.empty_like(parameter)
-        optimizer.step()
-        optimizer.zero_grad()
+        step_alone(adapted, optimizer)
         return method.largest_carried(adapted, optimizer, tasks)
+
+
+def step_alone(adapted: Adapted, optimizer: torch.optim.Optimizer) -> None:
+    """A step with gradients from nowhere: it makes the optimizer's state."""
+    for parameter in adapted.trained.values():
+        parameter.grad = torch.empty_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad()
 
 
 def largest_step(
@@ -142,10 +147,15 @@ def largest_step(
             run_step(adapted, optimizer, method)
         return live
 
-    first = step()
+    first = None
+    if method.first_step_may_be_heaviest:
+        first = step()
+    else:
+        with LiveBytes(dict):
+            step_alone(adapted, optimizer)
     method.make_heaviest(optimizer)
     later = step()
-    return first if first.peak > later.peak else later
+    return first if first is not None and first.peak > later.peak else later
 
 
 def run_step(adapted: Adapted, optimizer: torch.optim.Optimizer, method: Method) -> None:
